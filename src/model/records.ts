@@ -1,0 +1,251 @@
+import { z } from 'zod';
+import { endpointSchema, hostSchema } from './endpoint.ts';
+import { InvalidInputError } from './error.ts';
+import {
+  masterNameSchema,
+  memberNameSchema,
+  operatorNameSchema,
+  subsetNameSchema,
+  vpnNameSchema,
+} from './names.ts';
+import { addressSchema, prefixSchema } from './prefix.ts';
+import { epochSchema, wireguardPublicKeySchema } from './wireguard-key.ts';
+
+/*
+ * What the store holds. Every record carries the version of its own form, so that masters one
+ * version apart can work on one store. Times are milliseconds since the Unix epoch.
+ */
+
+const timeMs = z.number().int().nonnegative();
+const pem = z.string().startsWith('-----BEGIN CERTIFICATE-----').max(16_384);
+/** Leaf first, then the intermediates; the root is never part of it. */
+export const chainSchema = z.array(pem).min(1).max(3);
+/** Text that only the holders of the sealing key can open (`trust/sealing`). */
+const sealed = z.string().max(8_192);
+/** SHA-256 of a certificate's SubjectPublicKeyInfo, base64url: who somebody is, whatever the name. */
+export const identityKeySchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .brand<'IdentityKey'>();
+export type IdentityKey = z.infer<typeof identityKeySchema>;
+
+export const keyingModeSchema = z.enum(['per-subset', 'shared']);
+export type KeyingMode = z.infer<typeof keyingModeSchema>;
+
+/** How long things live; all of them can be set at `hanse vpn create`. */
+export const lifetimesSchema = z.object({
+  /** A member's certificate; renewed over the session after two thirds of it. */
+  certificateMs: timeMs.min(10_000),
+  /** A subset key, when nothing else rotates it. */
+  keyRotationMs: timeMs.min(10_000),
+  /** How long after its certificate ended a silent member is still kept in the roll. */
+  absenceMs: timeMs.min(1_000),
+});
+export type Lifetimes = z.infer<typeof lifetimesSchema>;
+
+/** `directory/vpn`: written once. */
+export const vpnRecordSchema = z.object({
+  version: z.literal(1),
+  name: vpnNameSchema,
+  /** Tells two VPNs of the same name apart, in interface names too. */
+  id: z.string().regex(/^[0-9a-f]{8}$/),
+  /** A unique local /48 (RFC 4193). */
+  ipv6: prefixSchema,
+  ipv4: prefixSchema,
+  /** Prefix length of the first IPv4 block of a subset. */
+  ipv4BlockLength: z.number().int().min(8).max(30),
+  keying: keyingModeSchema,
+  lifetimes: lifetimesSchema,
+  rootCertificate: pem,
+  createdAtMs: timeMs,
+});
+export type VpnRecord = z.infer<typeof vpnRecordSchema>;
+
+/** `directory/master/NAME`: what members and other masters need to reach a master. */
+export const masterRecordSchema = z.object({
+  version: z.literal(1),
+  name: masterNameSchema,
+  /** 1, 2, 3, …; never given again. A master reaches another one's backbone at that one's base port + its own index. */
+  index: z.number().int().min(1).max(4_095),
+  /** Where its HTTPS API and control sessions are. */
+  control: endpointSchema,
+  /** Host and UDP ports of its WireGuard interfaces. */
+  wireguard: z.object({
+    host: hostSchema,
+    membersPort: z.number().int().min(1).max(65_535),
+    backboneBasePort: z.number().int().min(1).max(65_535),
+  }),
+  /** Binds the WireGuard keys to the name; readers must check it against the root before they use the record. */
+  chain: chainSchema,
+  createdAtMs: timeMs,
+});
+export type MasterRecord = z.infer<typeof masterRecordSchema>;
+
+/** `directory/subset/NAME` */
+export const subsetRecordSchema = z.object({
+  version: z.literal(1),
+  name: subsetNameSchema,
+  /** 1, 2, 3, …: which /64 of the VPN's /48; never given again. */
+  index: z.number().int().min(1).max(65_535),
+  ipv6Block: prefixSchema,
+  /** Grown as needed; blocks are added and never moved. */
+  ipv4Blocks: z.array(prefixSchema).min(1).max(64),
+  /** Who acts for it when nothing has failed. */
+  acting: masterNameSchema,
+  /** In the order in which they take over. */
+  backups: z.array(masterNameSchema).max(8),
+  createdAtMs: timeMs,
+});
+export type SubsetRecord = z.infer<typeof subsetRecordSchema>;
+
+/** `directory/allocation`: compared and swapped by whoever takes an index or a block, so none is given twice. */
+export const allocationRecordSchema = z.object({
+  version: z.literal(1),
+  nextMasterIndex: z.number().int().min(1),
+  nextSubsetIndex: z.number().int().min(1),
+  /** How many addresses of the VPN's IPv4 prefix have been handed out to subsets, from its start. */
+  ipv4Used: z.number().int().nonnegative(),
+});
+export type AllocationRecord = z.infer<typeof allocationRecordSchema>;
+
+/** `directory/backbone-key/EPOCH`: the group key among masters. */
+/** `roll/SUBSET/key/EPOCH`: the subset key. */
+export const groupKeyRecordSchema = z.object({
+  version: z.literal(1),
+  epoch: epochSchema,
+  sealedKey: sealed,
+  createdAtMs: timeMs,
+});
+export type GroupKeyRecord = z.infer<typeof groupKeyRecordSchema>;
+
+/** `roll/SUBSET/lease`: held by the master that may change the roll. Its revision fences every write. */
+export const actingLeaseSchema = z.object({
+  version: z.literal(1),
+  master: masterNameSchema,
+  sinceMs: timeMs,
+});
+export type ActingLease = z.infer<typeof actingLeaseSchema>;
+
+/** `roll/SUBSET/authority/MASTER`: the intermediate with which one master issues for one subset. */
+export const authorityRecordSchema = z.object({
+  version: z.literal(1),
+  master: masterNameSchema,
+  subset: subsetNameSchema,
+  certificate: pem,
+  sealedKey: sealed,
+});
+export type AuthorityRecord = z.infer<typeof authorityRecordSchema>;
+
+/** A member's WireGuard public keys, one per path class (DESIGN §6). */
+export const memberKeysSchema = z.object({ acting: wireguardPublicKeySchema });
+export type MemberKeys = z.infer<typeof memberKeysSchema>;
+
+/**
+ * - `active`: in the roll.
+ * - `left`: asked to leave. `evicted`: put out. `banned`: put out and may not come back.
+ *   `expired`: did not come back in time.
+ * The last four keep the name and the address from being given again until `reusableAtMs`.
+ */
+export const memberStateSchema = z.enum(['active', 'left', 'evicted', 'banned', 'expired']);
+export type MemberState = z.infer<typeof memberStateSchema>;
+
+/** `roll/SUBSET/member/NAME` */
+export const memberRecordSchema = z.object({
+  version: z.literal(1),
+  name: memberNameSchema,
+  subset: subsetNameSchema,
+  state: memberStateSchema,
+  identityKey: identityKeySchema,
+  keys: memberKeysSchema,
+  /** Which IPv4 block of the subset and which place in it; the IPv6 address has the same place in the /64. */
+  addressIndex: z.number().int().min(2),
+  ipv4: addressSchema,
+  ipv6: addressSchema,
+  /** The invite that admitted it; the same key may present it again, nobody else. */
+  inviteId: z.uuid(),
+  joinedAtMs: timeMs,
+  /** End of the youngest certificate ever issued to it. */
+  certificateEndsAtMs: timeMs,
+  /** Other subsets that it proved to be in with the same identity key. */
+  alsoIn: z.array(subsetNameSchema).max(64),
+  endedAtMs: timeMs.optional(),
+  reusableAtMs: timeMs.optional(),
+});
+export type MemberRecord = z.infer<typeof memberRecordSchema>;
+
+/** `roll/SUBSET/ban/IDENTITY-KEY`: refuses every later join with that key. */
+export const banRecordSchema = z.object({
+  version: z.literal(1),
+  identityKey: identityKeySchema,
+  member: memberNameSchema,
+  bannedAtMs: timeMs,
+  by: z.string().max(128),
+});
+export type BanRecord = z.infer<typeof banRecordSchema>;
+
+/** `roll/SUBSET/invite/ID` */
+export const inviteRecordSchema = z.object({
+  version: z.literal(1),
+  id: z.uuid(),
+  usesLeft: z.number().int().nonnegative(),
+  expiresAtMs: timeMs,
+  /** When set, the only name that the invite admits. */
+  memberName: memberNameSchema.optional(),
+  createdAtMs: timeMs,
+  createdBy: operatorNameSchema,
+});
+export type InviteRecord = z.infer<typeof inviteRecordSchema>;
+
+export const auditActionSchema = z.enum([
+  'invite-created',
+  'member-joined',
+  'member-left',
+  'member-evicted',
+  'member-banned',
+  'member-unbanned',
+  'member-expired',
+  'name-released',
+  'key-rotated',
+  'block-added',
+]);
+export type AuditAction = z.infer<typeof auditActionSchema>;
+
+/** `roll/SUBSET/audit/TIME-SERIAL`: written in the same transaction as the change, never changed. */
+export const auditRecordSchema = z.object({
+  version: z.literal(1),
+  atMs: timeMs,
+  action: auditActionSchema,
+  /** Who asked: `operator:NAME`, `member:NAME` or `master:NAME`. */
+  actor: z.string().max(128),
+  /** The master that did it. */
+  master: masterNameSchema,
+  subset: subsetNameSchema,
+  /** What it was done to: a member's name, an invite's id or a block. */
+  subject: z.string().max(128),
+  /** The subset's epoch after the change. */
+  epoch: epochSchema,
+});
+export type AuditRecord = z.infer<typeof auditRecordSchema>;
+
+/** Reads a stored record. @throws InvalidInputError naming the key and the field. */
+export function decodeRecord<S extends z.ZodType>(
+  schema: S,
+  key: string,
+  value: Uint8Array,
+): z.infer<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(value).toString('utf8'));
+  } catch (cause) {
+    throw new InvalidInputError(`the record ${key} is not JSON`, { key }, cause);
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  throw new InvalidInputError(`the record ${key} is not valid: ${z.prettifyError(result.error)}`, {
+    key,
+  });
+}
+
+export function encodeRecord(record: object): Uint8Array {
+  return Buffer.from(JSON.stringify(record), 'utf8');
+}

@@ -1,0 +1,47 @@
+import type { MasterName, MemberName, SubsetName } from '../model/names.ts';
+import type { IdentityKey } from '../model/records.ts';
+import type { Epoch } from '../model/wireguard-key.ts';
+
+/*
+ * Every key of the store. A prefix, once used, is never used again for anything else.
+ *
+ * directory/…      what all masters watch; small and slow
+ * roll/SUBSET/…    what only the subset's acting master and its backups watch
+ */
+export const directoryPrefix = 'directory/';
+export const vpnKey = 'directory/vpn';
+export const allocationKey = 'directory/allocation';
+export const masterPrefix = 'directory/master/';
+export const subsetPrefix = 'directory/subset/';
+export const backboneKeyPrefix = 'directory/backbone-key/';
+
+export const masterKey = (master: MasterName): string => `${masterPrefix}${master}`;
+export const subsetKey = (subset: SubsetName): string => `${subsetPrefix}${subset}`;
+export const backboneKeyKey = (epoch: Epoch): string => `${backboneKeyPrefix}${padded(epoch)}`;
+
+export const rollPrefix = (subset: SubsetName): string => `roll/${subset}/`;
+export const leaseKey = (subset: SubsetName): string => `roll/${subset}/lease`;
+export const authorityPrefix = (subset: SubsetName): string => `roll/${subset}/authority/`;
+export const authorityKey = (subset: SubsetName, master: MasterName): string =>
+  `${authorityPrefix(subset)}${master}`;
+export const memberPrefix = (subset: SubsetName): string => `roll/${subset}/member/`;
+export const memberKey = (subset: SubsetName, name: MemberName): string =>
+  `${memberPrefix(subset)}${name}`;
+export const banPrefix = (subset: SubsetName): string => `roll/${subset}/ban/`;
+export const banKey = (subset: SubsetName, identity: IdentityKey): string =>
+  `${banPrefix(subset)}${identity}`;
+export const invitePrefix = (subset: SubsetName): string => `roll/${subset}/invite/`;
+export const inviteKey = (subset: SubsetName, id: string): string => `${invitePrefix(subset)}${id}`;
+export const subsetKeyPrefix = (subset: SubsetName): string => `roll/${subset}/key/`;
+export const subsetKeyKey = (subset: SubsetName, epoch: Epoch): string =>
+  `${subsetKeyPrefix(subset)}${padded(epoch)}`;
+export const auditPrefix = (subset: SubsetName): string => `roll/${subset}/audit/`;
+
+/** Keys sort as their numbers do. */
+function padded(epoch: Epoch): string {
+  return String(epoch).padStart(12, '0');
+}
+
+/** Sorts by time; the id keeps two records of one millisecond apart. */
+export const auditKey = (subset: SubsetName, atMs: number, id: string): string =>
+  `${auditPrefix(subset)}${String(atMs).padStart(15, '0')}-${id}`;

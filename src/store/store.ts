@@ -1,0 +1,108 @@
+/**
+ * The store: ordered keys with revisions, in the manner of etcd (DESIGN §4).
+ *
+ * Guarantees that every implementation gives, and that `test/contract/store.ts` checks:
+ * - A transaction that has been answered survives the death of any process and of the machine.
+ * - Transactions are serializable and each one that writes has a revision of its own, greater than
+ *   all before it. Revisions are never reused.
+ * - A watch delivers every change after the revision that it starts from, in order, each one once,
+ *   whichever process made it; or it fails with `compacted`, never silently.
+ * - A key bound to a lease is gone once the lease has ended, and not before; its removal is a
+ *   change like any other.
+ *
+ * All waits take an `AbortSignal`; an aborted transaction may or may not have been applied.
+ */
+export interface Store extends AsyncDisposable {
+  get(key: string, signal?: AbortSignal): Promise<Entry | undefined>;
+
+  /** Everything under the prefix, in key order, as of one revision. */
+  range(prefix: string, options?: RangeOptions, signal?: AbortSignal): Promise<RangeResult>;
+
+  /**
+   * Applies `then` if every comparison holds, else nothing.
+   * @throws StoreError `unavailable` (retryable) when the outcome is unknown or the store is out of reach
+   */
+  transact(transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>;
+
+  /**
+   * Changes to keys under any of the prefixes, from the first revision after `afterRevision`.
+   * Batches never split a revision. Ends when the signal is aborted.
+   * @throws StoreError `compacted` when that history is gone: range again, then watch from there
+   */
+  watch(options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchBatch>;
+
+  /** @param ttlMs how long the lease lasts without `keepAlive`; at least 1,000 */
+  grantLease(ttlMs: number, signal?: AbortSignal): Promise<LeaseId>;
+
+  /** Starts the lease's time anew. @throws StoreError `lease-ended` when it is too late. */
+  keepLeaseAlive(lease: LeaseId, signal?: AbortSignal): Promise<void>;
+
+  /** Ends the lease and deletes its keys. Harmless when it has ended already. */
+  revokeLease(lease: LeaseId, signal?: AbortSignal): Promise<void>;
+
+  /** Forgets history up to and including the revision; the current entries stay. */
+  compact(revision: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Opaque; unique for the life of the store. */
+export type LeaseId = string & { readonly __brand: 'LeaseId' };
+
+export interface Entry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** The revision that created the key; a key that was deleted and came back has a new one. */
+  readonly createRevision: number;
+  /** The revision that wrote this value. */
+  readonly modRevision: number;
+  readonly lease?: LeaseId;
+}
+
+export interface RangeOptions {
+  /** At most this many entries. */
+  readonly limit?: number;
+  /** Only keys greater than this one, to page on. */
+  readonly after?: string;
+  /** From the last key to the first; `after` then means smaller than. */
+  readonly reverse?: boolean;
+}
+
+export interface RangeResult {
+  readonly entries: readonly Entry[];
+  /** The store's revision at the time of the read: watch after it to miss nothing. */
+  readonly revision: number;
+}
+
+/** `modRevision` or `createRevision` 0 means that the key does not exist. */
+export type Comparison =
+  | { readonly key: string; readonly modRevision: number }
+  | { readonly key: string; readonly createRevision: number };
+
+export type Operation =
+  | { readonly put: string; readonly value: Uint8Array; readonly lease?: LeaseId }
+  | { readonly delete: string };
+
+export interface Transaction {
+  readonly if: readonly Comparison[];
+  /** At most one operation per key. */
+  readonly then: readonly Operation[];
+}
+
+export type TransactionResult =
+  | { readonly succeeded: true; readonly revision: number }
+  /** `failed`: the first comparison that did not hold. */
+  | { readonly succeeded: false; readonly revision: number; readonly failed: Comparison };
+
+export interface WatchOptions {
+  readonly prefixes: readonly string[];
+  readonly afterRevision: number;
+}
+
+export interface WatchBatch {
+  /** Everything up to and including this revision has been delivered. */
+  readonly revision: number;
+  readonly changes: readonly Change[];
+}
+
+export type Change =
+  | { readonly kind: 'put'; readonly entry: Entry }
+  | { readonly kind: 'delete'; readonly key: string; readonly revision: number };
