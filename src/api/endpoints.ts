@@ -1,0 +1,359 @@
+import { z } from 'zod';
+import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/names.ts';
+import { addressSchema, prefixSchema } from '../model/prefix.ts';
+import {
+  auditRecordSchema,
+  chainSchema,
+  identityKeySchema,
+  keyingModeSchema,
+  lifetimesSchema,
+  memberKeysSchema,
+  memberStateSchema,
+} from '../model/records.ts';
+import { epochSchema } from '../model/wireguard-key.ts';
+import { defineEndpoint } from './endpoint-definition.ts';
+
+const nothing = z.object({}).strict();
+const timeMs = z.number().int().nonnegative();
+const ofSubset = z.object({ subset: subsetNameSchema });
+const ofMember = z.object({ subset: subsetNameSchema, name: memberNameSchema });
+
+/** The directory as a client needs it. */
+export const directoryViewSchema = z.object({
+  vpn: z.object({
+    name: z.string(),
+    id: z.string(),
+    prefixes: z.array(prefixSchema),
+    keying: keyingModeSchema,
+    lifetimes: lifetimesSchema,
+    createdAtMs: timeMs,
+  }),
+  masters: z.array(z.object({ name: masterNameSchema, control: z.string() })),
+  subsets: z.array(
+    z.object({
+      name: subsetNameSchema,
+      acting: masterNameSchema,
+      backups: z.array(masterNameSchema),
+      blocks: z.array(prefixSchema),
+    }),
+  ),
+});
+export type DirectoryView = z.infer<typeof directoryViewSchema>;
+
+export const getDirectory = defineEndpoint({
+  method: 'GET',
+  path: '/v1/directory',
+  summary: 'The masters, the subsets and who acts for which',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'one',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  response: directoryViewSchema,
+});
+
+/** Control messages and store events that a master has received, since it started. */
+export const receivedCountSchema = z.object({
+  /** `member:SUBSET`, `operator:NAME`, `master:NAME`, `store`, or `unknown` before anyone is authenticated. */
+  sender: z.string(),
+  kind: z.string(),
+  count: z.number().int().nonnegative(),
+});
+
+export const masterStatusSchema = z.object({
+  master: masterNameSchema,
+  software: z.string(),
+  startedAtMs: timeMs,
+  wireguard: z.object({ backend: z.enum(['kernel', 'wireguard-go']), version: z.string() }),
+  store: z.string(),
+  /** Prefixes that it watches in the store; only the directory and its own subsets' rolls. */
+  watches: z.array(z.string()),
+  subsets: z.array(
+    z.object({
+      name: subsetNameSchema,
+      role: z.enum(['acting', 'backup']),
+      epoch: epochSchema,
+      keyCreatedAtMs: timeMs,
+      members: z.number().int(),
+      connected: z.number().int(),
+    }),
+  ),
+  masters: z.array(
+    z.object({
+      name: masterNameSchema,
+      /** Age of the last WireGuard handshake; absent when there was none. */
+      handshakeAgeMs: z.number().optional(),
+    }),
+  ),
+  received: z.array(receivedCountSchema),
+  /** Requests, joins and sessions that were refused, by code. */
+  refused: z.array(z.object({ code: z.string(), count: z.number().int() })),
+});
+export type MasterStatus = z.infer<typeof masterStatusSchema>;
+
+export const getStatus = defineEndpoint({
+  method: 'GET',
+  path: '/v1/status',
+  summary: 'How this one master is doing',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'one',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  response: masterStatusSchema,
+});
+
+/** Ninety days: an invite is not meant to be a standing door. */
+const longestInviteMs = 90 * 24 * 3_600_000;
+
+export const createInvite = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/invites',
+  summary: 'Makes a token with which new members join the subset',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofSubset,
+  query: nothing,
+  body: z.object({
+    uses: z.number().int().min(1).max(1_000_000).default(1),
+    lifetimeMs: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(longestInviteMs)
+      .default(24 * 3_600_000),
+    /** The only name that it admits. */
+    memberName: memberNameSchema.optional(),
+  }),
+  response: z.object({
+    id: z.uuid(),
+    token: z.string(),
+    expiresAtMs: timeMs,
+    uses: z.number().int(),
+  }),
+});
+
+export const inviteViewSchema = z.object({
+  id: z.uuid(),
+  uses: z.number().int(),
+  used: z.number().int(),
+  expiresAtMs: timeMs,
+  memberName: memberNameSchema.optional(),
+  createdBy: z.string(),
+});
+export type InviteView = z.infer<typeof inviteViewSchema>;
+
+export const listInvites = defineEndpoint({
+  method: 'GET',
+  path: '/v1/subsets/:subset/invites',
+  summary: 'The invites that can still be used, or could until lately',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofSubset,
+  query: nothing,
+  body: nothing,
+  response: z.object({ invites: z.array(inviteViewSchema) }),
+});
+
+export const revokeInvite = defineEndpoint({
+  method: 'DELETE',
+  path: '/v1/subsets/:subset/invites/:id',
+  summary: 'Makes an invite useless from now on',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: z.object({ subset: subsetNameSchema, id: z.uuid() }),
+  query: nothing,
+  body: nothing,
+  response: nothing,
+});
+
+export const memberViewSchema = z.object({
+  name: memberNameSchema,
+  subset: subsetNameSchema,
+  state: memberStateSchema,
+  ipv4: addressSchema,
+  ipv6: addressSchema,
+  identityKey: identityKeySchema,
+  keys: memberKeysSchema,
+  joinedAtMs: timeMs,
+  certificateEndsAtMs: timeMs,
+  alsoIn: z.array(subsetNameSchema),
+  endedAtMs: timeMs.optional(),
+  reusableAtMs: timeMs.optional(),
+  acting: masterNameSchema,
+  backups: z.array(masterNameSchema),
+  /** The control session, when there is one. */
+  session: z
+    .object({ sinceMs: timeMs, remote: z.string(), behindByChanges: z.boolean() })
+    .optional(),
+  /** What WireGuard says of it. */
+  tunnel: z
+    .object({
+      endpoint: z.string().optional(),
+      handshakeAgeMs: z.number().optional(),
+      receivedBytes: z.number(),
+      sentBytes: z.number(),
+    })
+    .optional(),
+});
+export type MemberView = z.infer<typeof memberViewSchema>;
+
+export const listMembers = defineEndpoint({
+  method: 'GET',
+  path: '/v1/subsets/:subset/members',
+  summary: "The subset's roll, page by page, in the order of names",
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofSubset,
+  query: z.object({
+    /** `active` unless said; `all` shows those whose names are not yet free again too. */
+    state: z.enum(['active', 'all']).default('active'),
+    after: memberNameSchema.optional(),
+    limit: z.coerce.number().int().min(1).max(1_000).default(200),
+  }),
+  body: nothing,
+  response: z.object({
+    members: z.array(memberViewSchema),
+    /** Pass as `after` for the next page; absent on the last. */
+    next: memberNameSchema.optional(),
+    total: z.number().int(),
+  }),
+});
+
+export const getMember = defineEndpoint({
+  method: 'GET',
+  path: '/v1/subsets/:subset/members/:name',
+  summary: 'One member',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofMember,
+  query: nothing,
+  body: nothing,
+  response: memberViewSchema,
+});
+
+/** A line of the stream that answers a removal. */
+export const removalProgressSchema = z.discriminatedUnion('type', [
+  /** It is durable, and the master's own peer is gone. */
+  z.object({
+    type: z.literal('removed'),
+    member: memberNameSchema,
+    revision: z.number().int(),
+    epoch: epochSchema,
+    afterMs: z.number(),
+    /** How many other members have to apply the new key, and how many of them are connected. */
+    members: z.number().int(),
+    connected: z.number().int(),
+    alsoIn: z.array(subsetNameSchema),
+  }),
+  z.object({ type: z.literal('acknowledged'), member: memberNameSchema, afterMs: z.number() }),
+  z.object({
+    type: z.literal('finished'),
+    acknowledged: z.number().int(),
+    /** Who has not applied it yet; those who are not connected will when they come back. */
+    pending: z.array(z.object({ member: memberNameSchema, connected: z.boolean() })).max(1_000),
+    pendingTotal: z.number().int(),
+    afterMs: z.number(),
+  }),
+]);
+export type RemovalProgress = z.infer<typeof removalProgressSchema>;
+
+export const removeMember = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/members/:name/removal',
+  summary: 'Evicts or bans a member and streams who has applied it',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'stream',
+  params: ofMember,
+  query: nothing,
+  body: z.object({
+    kind: z.enum(['evict', 'ban']),
+    /** How long to wait for acknowledgements. */
+    waitMs: z.number().int().min(0).max(600_000).default(10_000),
+  }),
+  response: removalProgressSchema,
+});
+
+export const unbanMember = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/members/:name/unban',
+  summary: 'Lets a banned identity join again',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofMember,
+  query: nothing,
+  body: nothing,
+  response: nothing,
+});
+
+export const listAudit = defineEndpoint({
+  method: 'GET',
+  path: '/v1/subsets/:subset/audit',
+  summary: 'Every membership change, newest first',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofSubset,
+  query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) }),
+  body: nothing,
+  response: z.object({ entries: z.array(auditRecordSchema) }),
+});
+
+/** Something that happened at this master just now. */
+export const liveEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('membership'), entry: auditRecordSchema }),
+  z.object({
+    type: z.literal('session'),
+    atMs: timeMs,
+    subset: subsetNameSchema,
+    member: memberNameSchema,
+    change: z.enum(['connected', 'disconnected']),
+    reason: z.string().optional(),
+  }),
+  z.object({ type: z.literal('refusal'), atMs: timeMs, code: z.string(), message: z.string() }),
+]);
+export type LiveEvent = z.infer<typeof liveEventSchema>;
+
+export const watchEvents = defineEndpoint({
+  method: 'GET',
+  path: '/v1/events',
+  summary: 'What happens at this master, as it happens',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'stream',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  response: liveEventSchema,
+});
+
+export const recordAlsoIn = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/members/:name/also-in',
+  summary: 'Proves by a certificate that a member is in another subset too',
+  responsible: 'acting',
+  caller: 'master',
+  reply: 'one',
+  params: ofMember,
+  query: nothing,
+  body: z.object({ chain: chainSchema }),
+  response: nothing,
+});
+
+/** What every failed request is answered with (in the manner of RFC 9457). */
+export const problemSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  retryable: z.boolean(),
+  fields: z.record(z.string(), z.unknown()).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
