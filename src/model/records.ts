@@ -187,7 +187,8 @@ export type BanRecord = z.infer<typeof banRecordSchema>;
 export const inviteRecordSchema = z.object({
   version: z.literal(1),
   id: z.uuid(),
-  usesLeft: z.number().int().nonnegative(),
+  /** How many members it admits. Never changed: each use is a record of its own. */
+  uses: z.number().int().positive(),
   expiresAtMs: timeMs,
   /** When set, the only name that the invite admits. */
   memberName: memberNameSchema.optional(),
@@ -196,8 +197,20 @@ export const inviteRecordSchema = z.object({
 });
 export type InviteRecord = z.infer<typeof inviteRecordSchema>;
 
+/**
+ * `roll/SUBSET/invite-use/ID/NUMBER`: one use of an invite, 0 to `uses` - 1. It is only ever created,
+ * so two members cannot have the same one.
+ */
+export const inviteUseRecordSchema = z.object({
+  version: z.literal(1),
+  member: memberNameSchema,
+  identityKey: identityKeySchema,
+});
+export type InviteUseRecord = z.infer<typeof inviteUseRecordSchema>;
+
 export const auditActionSchema = z.enum([
   'invite-created',
+  'invite-revoked',
   'member-joined',
   'member-left',
   'member-evicted',

@@ -32,6 +32,9 @@ export const banKey = (subset: SubsetName, identity: IdentityKey): string =>
   `${banPrefix(subset)}${identity}`;
 export const invitePrefix = (subset: SubsetName): string => `roll/${subset}/invite/`;
 export const inviteKey = (subset: SubsetName, id: string): string => `${invitePrefix(subset)}${id}`;
+export const inviteUsePrefix = (subset: SubsetName): string => `roll/${subset}/invite-use/`;
+export const inviteUseKey = (subset: SubsetName, id: string, use: number): string =>
+  `${inviteUsePrefix(subset)}${id}/${use}`;
 export const subsetKeyPrefix = (subset: SubsetName): string => `roll/${subset}/key/`;
 export const subsetKeyKey = (subset: SubsetName, epoch: Epoch): string =>
   `${subsetKeyPrefix(subset)}${padded(epoch)}`;

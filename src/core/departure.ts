@@ -1,0 +1,29 @@
+import type { Lifetimes, MemberRecord, MemberState } from '../model/records.ts';
+
+/**
+ * How far the clocks of two nodes may be apart. Certificates begin this much early, and names and
+ * addresses rest this much longer than the last certificate that could prove them.
+ */
+export const clockSkewMs = 5 * 60_000;
+
+export type DepartureState = Exclude<MemberState, 'active'>;
+
+/** The member's record once it is out; its name and addresses rest until no certificate of it can be valid. */
+export function planDeparture(
+  member: MemberRecord,
+  state: DepartureState,
+  nowMs: number,
+): MemberRecord {
+  const reusableAtMs = Math.max(nowMs, member.certificateEndsAtMs + clockSkewMs);
+  return { ...member, state, endedAtMs: nowMs, reusableAtMs };
+}
+
+/** Whether a silent member has been away too long. Renewing its certificate is its sign of life. */
+export function hasExpired(member: MemberRecord, lifetimes: Lifetimes, nowMs: number): boolean {
+  return member.state === 'active' && member.certificateEndsAtMs + lifetimes.absenceMs <= nowMs;
+}
+
+/** Whether name and addresses of a former member are free again. */
+export function isReusable(member: MemberRecord, nowMs: number): boolean {
+  return member.reusableAtMs !== undefined && member.reusableAtMs <= nowMs;
+}
