@@ -8,25 +8,37 @@
  * - A watch delivers every change after the revision that it starts from, in order, each one once,
  *   whichever process made it; or it fails with `compacted`, never silently.
  * - A key bound to a lease is gone once the lease has ended, and not before; its removal is a
- *   change like any other.
+ *   change like any other. Watches are told of it within some 100 ms (etcd: 500 ms).
  *
- * All waits take an `AbortSignal`; an aborted transaction may or may not have been applied.
+ * Keys are Unicode text without U+0000, ordered by code points. `request-rules.ts` has the limits of
+ * keys and transactions; what breaks them is refused with an InvalidInputError.
+ *
+ * All waits take an `AbortSignal` and reject with its reason; an aborted transaction may or may not
+ * have been applied. Values handed in must not be changed before the answer, values handed out never.
+ *
+ * Every call fails with StoreError `unavailable` when the store is out of reach. Disposing ends
+ * watches with `unavailable` and answers what is under way; leases go on until their time is over.
  */
 export interface Store extends AsyncDisposable {
   get(key: string, signal?: AbortSignal): Promise<Entry | undefined>;
 
-  /** Everything under the prefix, in key order, as of one revision. */
+  /** Everything under the prefix, in key order, as of one revision. Page with `limit` what may be large. */
   range(prefix: string, options?: RangeOptions, signal?: AbortSignal): Promise<RangeResult>;
 
   /**
-   * Applies `then` if every comparison holds, else nothing.
+   * Applies `then` if every comparison holds, else nothing. Only the answer to one transaction says
+   * that another one comes after it.
+   * @throws StoreError `lease-ended` when a lease in `then` is; nothing has been applied
    * @throws StoreError `unavailable` (retryable) when the outcome is unknown or the store is out of reach
    */
   transact(transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>;
 
   /**
    * Changes to keys under any of the prefixes, from the first revision after `afterRevision`.
-   * Batches never split a revision. Ends when the signal is aborted.
+   * Batches never split a revision, and none is empty; changes of one revision come in the order of
+   * the transaction's operations. Ends, without an error, when the signal is aborted or the iterator
+   * is closed. Changes made by this process come at once, those of others within 50 ms. A consumer
+   * that takes its time costs no memory; only one that is behind a `compact` fails.
    * @throws StoreError `compacted` when that history is gone: range again, then watch from there
    */
   watch(options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchBatch>;
@@ -40,7 +52,11 @@ export interface Store extends AsyncDisposable {
   /** Ends the lease and deletes its keys. Harmless when it has ended already. */
   revokeLease(lease: LeaseId, signal?: AbortSignal): Promise<void>;
 
-  /** Forgets history up to and including the revision; the current entries stay. */
+  /**
+   * Forgets history up to and including the revision; the current entries stay. Stores also forget
+   * by themselves what is very old.
+   * @throws InvalidInputError when the revision is yet to come
+   */
   compact(revision: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -77,6 +93,10 @@ export type Comparison =
   | { readonly key: string; readonly modRevision: number }
   | { readonly key: string; readonly createRevision: number };
 
+/**
+ * A put without a lease unbinds the key from the one it had. A put of the same value is a change; a
+ * delete of a key that does not exist is none.
+ */
 export type Operation =
   | { readonly put: string; readonly value: Uint8Array; readonly lease?: LeaseId }
   | { readonly delete: string };
@@ -87,6 +107,10 @@ export interface Transaction {
   readonly then: readonly Operation[];
 }
 
+/**
+ * `revision` is the transaction's own when it changed anything, else the store's, so that a watch
+ * after it misses nothing that came later.
+ */
 export type TransactionResult =
   | { readonly succeeded: true; readonly revision: number }
   /** `failed`: the first comparison that did not hold. */
