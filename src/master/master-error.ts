@@ -1,0 +1,23 @@
+import { HanseError } from '../model/error.ts';
+
+/**
+ * - `not-acting`: this master does not act for the subset, or no longer. Fields: `subset`, `acting`. Retryable at the acting one.
+ * - `conflict`: somebody changed the record at the same time; retryable. Fields: `key`.
+ * - `no-such-subset`, `no-such-member`, `no-such-invite`: Fields: the name.
+ * - `not-active`: the member is not in the roll any more. Fields: `member`, `state`.
+ * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
+ * - `not-permitted`: the caller's certificate does not allow it.
+ * - `no-authority`: the store has no intermediate for this master and subset. Fields: `subset`, `master`.
+ */
+export type MasterErrorCode =
+  | 'not-acting'
+  | 'conflict'
+  | 'no-such-subset'
+  | 'no-such-member'
+  | 'no-such-invite'
+  | 'not-active'
+  | 'refused'
+  | 'not-permitted'
+  | 'no-authority';
+
+export class MasterError extends HanseError<MasterErrorCode> {}

@@ -1,0 +1,258 @@
+import type { TLSSocket } from 'node:tls';
+import type { RawData, WebSocket } from 'ws';
+import {
+  type JoinMessage,
+  type MemberMessage,
+  memberMessageSchema,
+  type RefusalCode,
+  sessionProtocol,
+} from '../../api/messages.ts';
+import { HanseError } from '../../model/error.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { TokenBucket } from '../../runtime/token-bucket.ts';
+import { type Caller, type CallerContext, identifyCaller } from '../http/caller.ts';
+import { MemberSession, type SessionMember } from './member-session.ts';
+import {
+  type KnownCaller,
+  type MembershipGate,
+  type SessionObserver,
+  SessionRefusal,
+  type StrangerCaller,
+} from './membership-gate.ts';
+import type { SessionHub } from './session-hub.ts';
+
+export interface ConnectionDependencies {
+  readonly gate: MembershipGate;
+  readonly hub: SessionHub;
+  readonly observer: SessionObserver;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly callerContext: () => CallerContext;
+}
+
+/** A connection that has not said who it is by then is closed. */
+const firstMessageMs = 10_000;
+/** Far above what a member says: a join, and then an acknowledgement a change. */
+const messageRate = { perSecond: 50, burst: 200 };
+/**
+ * One WebSocket connection.
+ * - `new`: not in a session; only `join`, `hello` and `renew` are understood. Left by the first two.
+ * - `live`: `session` is set, and the hub has it.
+ * Messages are taken one after the other, each when the one before has been dealt with.
+ */
+export class Connection {
+  readonly #webSocket: WebSocket;
+  readonly #tls: TLSSocket;
+  readonly #dependencies: ConnectionDependencies;
+  readonly #bucket: TokenBucket;
+  readonly #remote: string;
+  #leavePending: (() => void) | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #caller: Caller | undefined;
+  #session: MemberSession | undefined;
+  #tail: Promise<void> = Promise.resolve();
+
+  constructor(
+    webSocket: WebSocket,
+    tls: TLSSocket,
+    dependencies: ConnectionDependencies,
+    leavePending: () => void,
+  ) {
+    this.#webSocket = webSocket;
+    this.#tls = tls;
+    this.#dependencies = dependencies;
+    this.#leavePending = leavePending;
+    this.#remote = `${tls.remoteAddress ?? 'unknown'}`;
+    this.#bucket = new TokenBucket(messageRate, dependencies.clock.monotonicMs());
+    webSocket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
+    webSocket.on('pong', () => this.#markAlive());
+    webSocket.on('close', (_code, reason) => this.#onClose(reason.toString()));
+    webSocket.on('error', (error) =>
+      dependencies.log.debug({ remote: this.#remote, error }, 'a session broke the protocol'),
+    );
+  }
+
+  /** Finds out who is calling; messages that arrive meanwhile wait. */
+  start(): void {
+    const tooLate = (): void => this.#refuse('bad-message', 'say who you are within ten seconds');
+    this.#deadline = setTimeout(tooLate, firstMessageMs);
+    this.#tail = identifyCaller(this.#tls, this.#dependencies.callerContext())
+      .then((caller) => {
+        this.#caller = caller;
+        if (caller.kind !== 'refused') return;
+        this.#refuse('not-a-member', `your certificate is refused: ${caller.message}`, caller.code);
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    this.#markAlive();
+    if (!this.#bucket.take(this.#dependencies.clock.monotonicMs())) {
+      this.#refuse('too-many', `more than ${messageRate.perSecond} messages a second`);
+      return;
+    }
+    const message = isBinary ? undefined : parseMessage(data);
+    this.#dependencies.observer.received(this.#sender(), message?.type ?? 'malformed');
+    if (!message) {
+      this.#refuse('bad-message', `that is no message of ${sessionProtocol}`);
+      return;
+    }
+    this.#tail = this.#tail
+      .then(() => this.#handle(message))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #handle(message: MemberMessage): Promise<void> {
+    const caller = this.#caller;
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN || !caller || caller.kind === 'refused')
+      return;
+    if (this.#session) return this.#handleLive(message, this.#session, caller);
+    if (message.type === 'join') return this.#join(message, caller);
+    if (caller.kind === 'stranger') {
+      throw new SessionRefusal('your certificate is not of this VPN: join with an invite first', {
+        code: 'not-a-member',
+      });
+    }
+    if (message.type === 'renew') return this.#renew(caller);
+    if (message.type !== 'hello') throw unexpected(message);
+    if (caller.expired) {
+      throw new SessionRefusal('your certificate has expired: renew it first', {
+        code: 'not-a-member',
+      });
+    }
+    const session = this.#goLive(this.#dependencies.gate.recognise(caller));
+    this.#resume(session, message.appliedRevision);
+  }
+
+  async #handleLive(message: MemberMessage, session: MemberSession, caller: Caller): Promise<void> {
+    if (message.type === 'acknowledge')
+      this.#dependencies.hub.acknowledge(session, message.revision);
+    else if (message.type === 'hello') this.#resume(session, message.appliedRevision);
+    else if (message.type === 'leave') await this.#dependencies.gate.leave(session.member);
+    else if (message.type === 'renew') {
+      // After a join the connection itself still has the self-signed certificate.
+      if (caller.kind !== 'known')
+        throw new SessionRefusal('connect again with your certificate first', {
+          code: 'not-a-member',
+          retryable: true,
+        });
+      await this.#renew(caller);
+    } else throw unexpected(message);
+  }
+
+  async #join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<void> {
+    const { member, admitted } = await this.#dependencies.gate.join(message, caller);
+    const session = this.#goLive(member);
+    session.send(admitted);
+    this.#sendNewer(session, admitted.view.revision);
+  }
+
+  async #renew(caller: KnownCaller): Promise<void> {
+    const chain = await this.#dependencies.gate.renew(caller);
+    this.#webSocket.send(JSON.stringify({ type: 'renewed', chain }));
+    this.#caller = { ...caller, expired: false };
+  }
+
+  #goLive(member: SessionMember): MemberSession {
+    const { hub, observer, clock } = this.#dependencies;
+    const session = new MemberSession(member, this.#webSocket, {
+      sinceMs: clock.nowMs(),
+      remote: this.#remote,
+    });
+    this.#session = session;
+    this.#settle();
+    hub.add(session);
+    observer.connected(session);
+    return session;
+  }
+
+  /** By state: a member that has the newest view has acknowledged it, any other gets it whole. */
+  #resume(session: MemberSession, appliedRevision: number): void {
+    this.#sendNewer(session, appliedRevision);
+    if (appliedRevision === session.sentRevision) {
+      this.#dependencies.hub.acknowledge(session, appliedRevision);
+    }
+  }
+
+  /** A revision from another life, greater than ours, is answered with the view as well. */
+  #sendNewer(session: MemberSession, knownRevision: number): void {
+    const view = this.#dependencies.gate.view(session.member);
+    session.sentRevision = view.revision;
+    if (knownRevision !== view.revision) session.send({ type: 'view', view });
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof SessionRefusal) {
+      this.#refuse(error.code, error.message, error.code, error.retryable);
+    } else if (error instanceof HanseError) {
+      this.#refuse('unavailable', error.message, error.code, error.retryable);
+    } else {
+      this.#dependencies.log.error({ error }, 'a session message could not be handled');
+      this.#refuse(
+        'unavailable',
+        'the master could not handle this; its log says why',
+        'internal',
+        true,
+      );
+    }
+  }
+
+  #refuse(code: RefusalCode, message: string, countedAs: string = code, retryable = false): void {
+    this.#dependencies.observer.refused(countedAs, message);
+    this.#dependencies.log.debug(
+      { remote: this.#remote, code: countedAs, reason: message },
+      'refused a session',
+    );
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#webSocket.send(
+      JSON.stringify({ type: 'refused', code, message: message.slice(0, 1_024), retryable }),
+    );
+    this.#webSocket.close(1008, code);
+  }
+
+  #onClose(reason: string): void {
+    this.#settle();
+    const session = this.#session;
+    if (!session) return;
+    this.#dependencies.hub.remove(session);
+    this.#dependencies.observer.disconnected(
+      session,
+      session.cutReason ?? (reason || 'the connection ended'),
+    );
+  }
+
+  /** No longer among those who have yet to say who they are. */
+  #settle(): void {
+    clearTimeout(this.#deadline);
+    this.#leavePending?.();
+    this.#leavePending = undefined;
+  }
+
+  #markAlive(): void {
+    if (this.#session) this.#session.isAlive = true;
+  }
+
+  #sender(): string {
+    const caller = this.#caller;
+    if (this.#session) return `member:${this.#session.member.subset}`;
+    if (caller?.kind !== 'known') return 'unknown';
+    return caller.identity.kind === 'member'
+      ? `member:${caller.identity.subset}`
+      : `${caller.identity.kind}:${caller.identity.name}`;
+  }
+}
+
+function unexpected(message: MemberMessage): SessionRefusal {
+  return new SessionRefusal(`"${message.type}" was not expected now`, { code: 'bad-message' });
+}
+
+function parseMessage(data: RawData): MemberMessage | undefined {
+  try {
+    const result = memberMessageSchema.safeParse(JSON.parse(data.toString()));
+    return result.success ? result.data : undefined;
+  } catch {
+    // Not JSON: a bad message like any other.
+    return undefined;
+  }
+}

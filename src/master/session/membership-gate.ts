@@ -1,0 +1,35 @@
+import type { AdmittedMessage, JoinMessage, RefusalCode, View } from '../../api/messages.ts';
+import { HanseError } from '../../model/error.ts';
+import type { Caller } from '../http/caller.ts';
+import type { MemberSession, SessionMember } from './member-session.ts';
+
+/** What a session asks of the subsets. Every method may throw a `HanseError`, whose message is shown. */
+export interface MembershipGate {
+  join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome>;
+  /** The member that the certificate speaks for, if it is in a roll here. @throws `not-a-member`, `wrong-master` */
+  recognise(caller: KnownCaller): SessionMember;
+  /** A younger certificate for the same keys. @returns the chain, PEM */
+  renew(caller: KnownCaller): Promise<readonly string[]>;
+  leave(member: SessionMember): Promise<void>;
+  view(member: SessionMember): View;
+}
+
+export type KnownCaller = Extract<Caller, { kind: 'known' }>;
+export type StrangerCaller = Extract<Caller, { kind: 'stranger' }>;
+
+export interface JoinOutcome {
+  readonly member: SessionMember;
+  readonly admitted: AdmittedMessage;
+}
+
+/** A membership rule's refusal, on its way to the member. */
+export class SessionRefusal extends HanseError<RefusalCode> {}
+
+/** What metrics and live events hear. */
+export interface SessionObserver {
+  /** @param sender as in `receivedCountSchema` */
+  received(sender: string, kind: string): void;
+  refused(code: string, message: string): void;
+  connected(session: MemberSession): void;
+  disconnected(session: MemberSession, reason: string): void;
+}

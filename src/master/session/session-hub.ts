@@ -1,0 +1,124 @@
+import type { EndReason, GroupKeyView, View } from '../../api/messages.ts';
+import type { MemberName, SubsetName } from '../../model/names.ts';
+import type { MemberRecord } from '../../model/records.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { MemberSession } from './member-session.ts';
+
+/** Each session hears a ping once a round, and is cut when a whole round passes in silence. */
+const heartbeatRoundMs = 20_000;
+/** A round is cut into slots, so that ten thousand pings are not written at once. */
+const heartbeatSlots = 100;
+
+/** Hears of acknowledgements. */
+export type AcknowledgementListener = (member: MemberName, appliedRevision: number) => void;
+
+/** All live sessions, by subset and member: at most one each. */
+export class SessionHub {
+  readonly #subsets = new Map<SubsetName, Map<MemberName, MemberSession>>();
+  readonly #listeners = new Map<SubsetName, Set<AcknowledgementListener>>();
+  readonly #clock: Clock;
+
+  constructor(dependencies: { readonly clock: Clock }) {
+    this.#clock = dependencies.clock;
+  }
+
+  /** The member's session from now on; an older one of the same member is cut. */
+  add(session: MemberSession): void {
+    const { subset, name } = session.member;
+    const sessions = this.#subsets.get(subset) ?? new Map<MemberName, MemberSession>();
+    this.#subsets.set(subset, sessions);
+    sessions.get(name)?.cut('replaced by a newer session');
+    sessions.set(name, session);
+  }
+
+  /** Harmless when a newer session has taken its place. */
+  remove(session: MemberSession): void {
+    const { subset, name } = session.member;
+    const sessions = this.#subsets.get(subset);
+    if (sessions?.get(name) === session) sessions.delete(name);
+  }
+
+  find(subset: SubsetName, name: MemberName): MemberSession | undefined {
+    return this.#subsets.get(subset)?.get(name);
+  }
+
+  count(subset: SubsetName): number {
+    return this.#subsets.get(subset)?.size ?? 0;
+  }
+
+  /** Ends the session of somebody who is out of the roll. */
+  end({ subset, name, identityKey }: MemberRecord, reason: EndReason): void {
+    const session = this.find(subset, name);
+    if (session?.member.identityKey === identityKey) session.end(reason);
+  }
+
+  /** A new key to the whole subset: the change to those who are up to date, the whole view to others. */
+  broadcastKey(subset: SubsetName, previousRevision: number, view: View): void {
+    const key: GroupKeyView = view.key;
+    const change = JSON.stringify({
+      type: 'key-changed',
+      previousRevision,
+      revision: view.revision,
+      key,
+    });
+    this.#broadcast(subset, view, (session) =>
+      session.sentRevision === previousRevision ? change : undefined,
+    );
+  }
+
+  broadcastView(subset: SubsetName, view: View): void {
+    this.#broadcast(subset, view, () => undefined);
+  }
+
+  #broadcast(
+    subset: SubsetName,
+    view: View,
+    shorter: (session: MemberSession) => string | undefined,
+  ): void {
+    const whole = JSON.stringify({ type: 'view', view });
+    for (const session of this.#subsets.get(subset)?.values() ?? []) {
+      if (session.sentRevision >= view.revision) continue;
+      session.sendText(shorter(session) ?? whole);
+      session.sentRevision = view.revision;
+    }
+  }
+
+  /** Takes an acknowledgement in. Revisions that were never sent are not believed. */
+  acknowledge(session: MemberSession, revision: number): void {
+    if (revision <= session.appliedRevision || revision > session.sentRevision) return;
+    session.appliedRevision = revision;
+    const { subset, name } = session.member;
+    for (const listener of this.#listeners.get(subset) ?? []) listener(name, revision);
+  }
+
+  /** Until the returned function is called. */
+  onAcknowledged(subset: SubsetName, listener: AcknowledgementListener): () => void {
+    const listeners = this.#listeners.get(subset) ?? new Set();
+    this.#listeners.set(subset, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  /** Finds sessions whose other end is gone. Runs until the signal is aborted. */
+  async runHeartbeats(signal: AbortSignal): Promise<void> {
+    for (let slot = 0; !signal.aborted; slot = (slot + 1) % heartbeatSlots) {
+      await this.#clock.sleep(heartbeatRoundMs / heartbeatSlots, signal).catch(() => undefined);
+      for (const sessions of this.#subsets.values()) pingSlot(sessions, slot);
+    }
+  }
+
+  /** Asks everybody to come back later, because this master stops. */
+  closeAll(): void {
+    for (const sessions of this.#subsets.values()) {
+      for (const session of sessions.values()) session.closeForRestart();
+    }
+  }
+}
+
+function pingSlot(sessions: ReadonlyMap<MemberName, MemberSession>, slot: number): void {
+  let place = 0;
+  for (const session of sessions.values()) {
+    if (place++ % heartbeatSlots !== slot) continue;
+    if (session.isAlive) session.ping();
+    else session.cut('no heartbeat');
+  }
+}

@@ -1,0 +1,198 @@
+import type { MasterName, SubsetName } from '../../model/names.ts';
+import type { MemberRecord, SubsetRecord, VpnRecord } from '../../model/records.ts';
+import { isAbort } from '../../runtime/abort.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { LatestLoop } from '../../runtime/latest-loop.ts';
+import type { Log } from '../../runtime/log.ts';
+import { authorityPrefix, rollPrefix, subsetKeyKey, subsetKeyPrefix } from '../../store/keys.ts';
+import type { Comparison, Store } from '../../store/store.ts';
+import type { SealingKey } from '../../trust/sealing.ts';
+import { GroupKeyStore, type StoredGroupKey } from '../group-key-store.ts';
+import { MasterError } from '../master-error.ts';
+import { Admissions } from './admissions.ts';
+import { openAuthorities, type SubsetAuthorities } from './authorities.ts';
+import { addBlock, needsBlock } from './block-growth.ts';
+import { Departures } from './departures.ts';
+import { Invites } from './invites.ts';
+import { Renewals } from './renewals.ts';
+import { Roll } from './roll.ts';
+import { RollWriter } from './roll-writer.ts';
+import { type SubsetEvents, SubsetState } from './subset-state.ts';
+import { Sweeper } from './sweeper.ts';
+
+export interface ActingSubsetOptions {
+  readonly subset: SubsetName;
+  readonly master: MasterName;
+  readonly vpn: VpnRecord;
+  /** From the held lease. */
+  readonly fence: Comparison;
+  /** The subset's record as the directory has it now. */
+  readonly record: () => SubsetRecord;
+}
+
+export interface ActingSubsetDependencies {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sealingKey: SealingKey;
+  readonly events: SubsetEvents;
+  readonly isConnected: (member: MemberRecord) => boolean;
+}
+
+/** How often time's work is looked for; the shortest lifetimes are ten seconds. */
+const sweepEveryMs = 5_000;
+
+/**
+ * A subset while this master acts for it: read from the store once, and from then on the only one
+ * that changes it. It ends, and has to be opened anew, when memory and store may disagree.
+ */
+export class ActingSubset {
+  readonly state: SubsetState;
+  readonly authorities: SubsetAuthorities;
+  readonly admissions: Admissions;
+  readonly departures: Departures;
+  readonly renewals: Renewals;
+  readonly invites: Invites;
+  readonly #options: ActingSubsetOptions;
+  readonly #dependencies: ActingSubsetDependencies;
+  readonly #sweeper: Sweeper;
+  readonly #growth: LatestLoop;
+  readonly #distrusted: AbortController;
+
+  private constructor(
+    loaded: LoadedSubset,
+    options: ActingSubsetOptions,
+    dependencies: ActingSubsetDependencies,
+  ) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#distrusted = loaded.distrusted;
+    this.state = loaded.state;
+    this.authorities = loaded.authorities;
+    this.admissions = new Admissions(this.state, dependencies);
+    this.departures = new Departures(this.state, dependencies);
+    this.renewals = new Renewals(this.state, dependencies);
+    this.invites = new Invites(this.state, dependencies);
+    this.#sweeper = new Sweeper(
+      { state: this.state, master: options.master },
+      { ...dependencies, departures: this.departures },
+    );
+    this.#growth = new LatestLoop(() => this.#grow());
+  }
+
+  /** @throws MasterError `no-authority`; StoreError, InvalidInputError, TrustError when the roll cannot be read */
+  static async open(
+    options: ActingSubsetOptions,
+    dependencies: ActingSubsetDependencies,
+  ): Promise<ActingSubset> {
+    return new ActingSubset(await load(options, dependencies), options, dependencies);
+  }
+
+  /** Does time's work until the signal is aborted. @throws what made the roll untrustworthy */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    const stop = AbortSignal.any([signal, this.#distrusted.signal]);
+    while (!stop.aborted) {
+      await this.#sweeper
+        .sweep()
+        .catch((error: unknown) => log.warn({ error }, 'could not finish a sweep'));
+      this.growIfNeeded();
+      await clock.sleep(sweepEveryMs, stop).catch(() => undefined);
+    }
+    if (!signal.aborted) throw this.#distrusted.signal.reason;
+  }
+
+  /** Sees to it that joins find addresses. */
+  growIfNeeded(): void {
+    const { record, roll } = this.state;
+    if (!needsBlock(record.ipv4Blocks, roll.takenCount)) return;
+    this.#growth.request().catch((error: unknown) => {
+      if (!isAbort(error))
+        this.#dependencies.log.error({ error }, 'could not add an address block');
+    });
+  }
+
+  async #grow(): Promise<void> {
+    const { record, roll, subset, key } = this.state;
+    if (!needsBlock(record.ipv4Blocks, roll.takenCount)) return;
+    const block = await addBlock(this.#options.vpn, subset, this.#dependencies.store);
+    if (!block) return;
+    const actor = `master:${this.#options.master}`;
+    await this.state.commit(
+      { then: [], audit: [{ action: 'block-added', actor, subject: block }] },
+      key.epoch,
+    );
+  }
+}
+
+interface LoadedSubset {
+  readonly state: SubsetState;
+  readonly authorities: SubsetAuthorities;
+  readonly distrusted: AbortController;
+}
+
+async function load(
+  options: ActingSubsetOptions,
+  dependencies: ActingSubsetDependencies,
+): Promise<LoadedSubset> {
+  const { subset, master, vpn, fence, record } = options;
+  const { store, clock, log, sealingKey, events } = dependencies;
+  const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
+  const [roll, key, authorities] = await Promise.all([
+    loadRoll(subset, store),
+    loadKey(subset, keys, store),
+    store
+      .range(authorityPrefix(subset))
+      .then(({ entries }) => openAuthorities(entries, { subset, master, sealingKey })),
+  ]);
+  const distrusted = new AbortController();
+  const writer = new RollWriter(
+    { subset, master, fence },
+    { store, clock, onAudit: (entry) => events.audited(entry) },
+  );
+  const onDistrust = (error: unknown): void => {
+    log.warn({ subset, error }, 'a change of the roll failed; reading the roll anew');
+    distrusted.abort(error);
+  };
+  const state = new SubsetState(
+    { subset, roll, key, lifetimes: vpn.lifetimes, record },
+    { writer, keys, events, onDistrust },
+  );
+  return { state, authorities, distrusted };
+}
+
+/** Read in pages, so that a large roll does not hold the event loop for long at a time. */
+const pageSize = 1_000;
+
+export async function loadRoll(subset: SubsetName, store: Store): Promise<Roll> {
+  const roll = new Roll(subset);
+  for (const prefix of Roll.prefixesOf(subset)) {
+    for (let after: string | undefined; ; ) {
+      const { entries } = await store.range(
+        prefix,
+        after === undefined ? { limit: pageSize } : { limit: pageSize, after },
+      );
+      for (const entry of entries) roll.put(entry);
+      after = entries.at(-1)?.key;
+      if (entries.length < pageSize) break;
+    }
+  }
+  return roll;
+}
+
+async function loadKey(
+  subset: SubsetName,
+  keys: GroupKeyStore,
+  store: Store,
+): Promise<StoredGroupKey> {
+  const { entries } = await store.range(subsetKeyPrefix(subset), { limit: 1, reverse: true });
+  const newest = entries[0];
+  if (newest) return keys.open(newest);
+  throw new MasterError(
+    `the store has no key of ${subset} under ${rollPrefix(subset)}: restore it from a backup`,
+    {
+      code: 'no-authority',
+      fields: { subset },
+    },
+  );
+}

@@ -1,0 +1,58 @@
+import { clockSkewMs } from '../../core/departure.ts';
+import type { MasterName, SubsetName, VpnName } from '../../model/names.ts';
+import { authorityRecordSchema, decodeRecord, type MemberRecord } from '../../model/records.ts';
+import type { Entry } from '../../store/store.ts';
+import { createIssuer, type Issuer, issueLeaf } from '../../trust/certificate-authority.ts';
+import { openSealed, type SealingKey } from '../../trust/sealing.ts';
+import { MasterError } from '../master-error.ts';
+
+/** The intermediates of one subset: the one with which this master issues, and all that may have signed invites. */
+export interface SubsetAuthorities {
+  readonly issuer: Issuer;
+  /** PEM, by master. */
+  readonly certificates: ReadonlyMap<MasterName, string>;
+}
+
+export interface OpenAuthoritiesOptions {
+  readonly subset: SubsetName;
+  readonly master: MasterName;
+  readonly sealingKey: SealingKey;
+}
+
+/** @throws MasterError `no-authority` when there is none for this master; TrustError when its seal does not open */
+export function openAuthorities(entries: readonly Entry[], options: OpenAuthoritiesOptions): SubsetAuthorities {
+  const records = entries.map((entry) => ({ key: entry.key, record: decodeRecord(authorityRecordSchema, entry.key, entry.value) }));
+  const own = records.find(({ record }) => record.master === options.master);
+  if (!own) {
+    const { subset, master } = options;
+    throw new MasterError(`${master} has no authority to issue for ${subset}: "hanse subset create" makes one for each of its masters`, {
+      code: 'no-authority',
+      fields: { subset, master },
+    });
+  }
+  const issuer = createIssuer({
+    certificatePem: own.record.certificate,
+    privateKeyPem: openSealed(options.sealingKey, own.record.sealedKey, own.key),
+  });
+  return { issuer, certificates: new Map(records.map(({ record }) => [record.master, record.certificate])) };
+}
+
+/**
+ * A certificate for a member of the roll, up to the end that its record allows.
+ * @param publicKey SubjectPublicKeyInfo, DER, as the TLS handshake proved it
+ * @returns the chain: the leaf and the subset's intermediate, PEM
+ */
+export async function issueMemberChain(
+  { issuer }: SubsetAuthorities,
+  subject: { readonly vpn: VpnName; readonly member: MemberRecord; readonly publicKey: Buffer; readonly nowMs: number },
+): Promise<readonly string[]> {
+  const { vpn, member, publicKey, nowMs } = subject;
+  const leaf = await issueLeaf({
+    identity: { kind: 'member', vpn, subset: member.subset, name: member.name },
+    subjectPublicKey: publicKey,
+    wireguardKeys: member.keys,
+    issuer,
+    period: { notBeforeMs: nowMs - clockSkewMs, notAfterMs: Math.min(member.certificateEndsAtMs, issuer.notAfterMs) },
+  });
+  return [leaf, issuer.certificatePem];
+}

@@ -1,0 +1,184 @@
+import { type DepartureState, planDeparture } from '../../core/departure.ts';
+import type { MemberName } from '../../model/names.ts';
+import {
+  type AuditAction,
+  type BanRecord,
+  encodeRecord,
+  type MemberRecord,
+} from '../../model/records.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { KeyedQueue } from '../../runtime/keyed-queue.ts';
+import { banKey, memberKey } from '../../store/keys.ts';
+import type { Operation } from '../../store/store.ts';
+import type { StoredGroupKey } from '../group-key-store.ts';
+import type { AuditNote } from './roll-writer.ts';
+import type { SubsetState } from './subset-state.ts';
+
+/** A departure that is durable. */
+export interface Departure {
+  readonly member: MemberRecord;
+  /** The key without the member; whoever has applied its revision has applied the departure. */
+  readonly key: StoredGroupKey;
+}
+
+interface Request {
+  readonly name: MemberName;
+  readonly state: DepartureState;
+  readonly actor: string;
+  readonly resolve: (departure: Departure) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Accepted {
+  readonly request: Request;
+  /** The record as it will be. */
+  readonly member: MemberRecord;
+}
+
+/** etcd refuses transactions of more than 128 operations; a departure takes up to three. */
+const departuresPerTransaction = 32;
+
+const auditActions: Record<DepartureState, AuditAction> = {
+  left: 'member-left',
+  evicted: 'member-evicted',
+  banned: 'member-banned',
+  expired: 'member-expired',
+};
+
+/**
+ * Takes members out of the roll and rotates the subset key, in one transaction. Departures that
+ * are asked for while one is being written share the next transaction and its rotation.
+ */
+export class Departures {
+  readonly #state: SubsetState;
+  readonly #clock: Clock;
+  readonly #rotations = new KeyedQueue<'rotation'>();
+  #waiting: Request[] = [];
+  #draining = false;
+
+  constructor(state: SubsetState, dependencies: { readonly clock: Clock }) {
+    this.#state = state;
+    this.#clock = dependencies.clock;
+  }
+
+  /**
+   * @param actor who asked, as the audit log names it
+   * @throws MasterError `no-such-member`, `not-active`, `not-acting`; StoreError when it could not be written
+   */
+  async remove(name: MemberName, state: DepartureState, actor: string): Promise<Departure> {
+    await this.#state.inFlight.settled(name);
+    this.#state.requireActive(name);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ name, state, actor, resolve, reject });
+      void this.#drain();
+    });
+  }
+
+  /** Rotates the key though nobody leaves. */
+  async rotate(actor: string): Promise<StoredGroupKey> {
+    return this.#write([], [{ action: 'key-rotated', actor, subject: this.#state.subset }], []);
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.#waiting.length > 0) {
+        await this.#removeBatch(this.#waiting.splice(0, departuresPerTransaction));
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  async #removeBatch(batch: readonly Request[]): Promise<void> {
+    let accepted: readonly Accepted[] = [];
+    try {
+      const names = batch.map(({ name }) => name);
+      const key = await this.#state.inFlight.runForAll(names, () => {
+        accepted = this.#accept(batch);
+        return this.#commit(accepted);
+      });
+      for (const { request, member } of accepted) request.resolve({ member, key });
+    } catch (error) {
+      for (const { request } of accepted) request.reject(error);
+    }
+  }
+
+  /** Refuses those who are gone already, and a second request for the same member. */
+  #accept(batch: readonly Request[]): Accepted[] {
+    const accepted = new Map<MemberName, Accepted>();
+    for (const request of batch) {
+      try {
+        if (accepted.has(request.name)) this.#waiting.push(request);
+        else accepted.set(request.name, { request, member: this.#plan(request) });
+      } catch (error) {
+        request.reject(error);
+      }
+    }
+    return [...accepted.values()];
+  }
+
+  #plan({ name, state }: Request): MemberRecord {
+    return planDeparture(this.#state.requireActive(name), state, this.#clock.nowMs());
+  }
+
+  async #commit(accepted: readonly Accepted[]): Promise<StoredGroupKey> {
+    if (accepted.length === 0) return this.#state.key;
+    const { roll, subset, events } = this.#state;
+    const bans = accepted
+      .filter(({ member }) => member.state === 'banned')
+      .map(({ request, member }) => this.#ban(request, member));
+    const puts: Operation[] = [
+      ...accepted.map(({ member }) => ({
+        put: memberKey(subset, member.name),
+        value: encodeRecord(member),
+      })),
+      ...bans.map((ban) => ({ put: banKey(subset, ban.identityKey), value: encodeRecord(ban) })),
+    ];
+    const notes = accepted.map(({ request }) => ({
+      action: auditActions[request.state],
+      actor: request.actor,
+      subject: request.name,
+    }));
+    const key = await this.#write(
+      puts,
+      notes,
+      accepted.map(({ member }) => member),
+    );
+    for (const ban of bans) roll.putBan(ban);
+    for (const { request, member } of accepted) events.ended(member, request.state);
+    return key;
+  }
+
+  #ban({ actor }: Request, member: MemberRecord): BanRecord {
+    return {
+      version: 1,
+      identityKey: member.identityKey,
+      member: member.name,
+      bannedAtMs: this.#clock.nowMs(),
+      by: actor,
+    };
+  }
+
+  /** One at a time, because each rotation follows from the key that the one before made. */
+  #write(
+    puts: readonly Operation[],
+    audit: readonly AuditNote[],
+    departed: readonly MemberRecord[],
+  ): Promise<StoredGroupKey> {
+    return this.#rotations.run('rotation', async () => {
+      const { keys, key: current, roll, subset, events } = this.#state;
+      const rotation = keys.planRotation(current, this.#clock.nowMs());
+      const revision = await this.#state.commit(
+        { if: rotation.if, then: [...puts, ...rotation.then], audit },
+        rotation.next.epoch,
+      );
+      for (const member of departed) roll.putMember(member);
+      const key = { ...rotation.next, revision };
+      this.#state.replaceKey(key);
+      events.rollChanged(subset);
+      return key;
+    });
+  }
+}

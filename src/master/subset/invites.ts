@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import type { MemberName, OperatorName } from '../../model/names.ts';
+import { encodeRecord, type InviteRecord } from '../../model/records.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { banKey, inviteKey } from '../../store/keys.ts';
+import { MasterError } from '../master-error.ts';
+import type { SubsetState } from './subset-state.ts';
+
+export interface InviteRequest {
+  readonly uses: number;
+  readonly lifetimeMs: number;
+  readonly memberName?: MemberName | undefined;
+  readonly createdBy: OperatorName;
+}
+
+/** Who may come in: invites, and the bans that outlast them. */
+export class Invites {
+  readonly #state: SubsetState;
+  readonly #clock: Clock;
+
+  constructor(state: SubsetState, dependencies: { readonly clock: Clock }) {
+    this.#state = state;
+    this.#clock = dependencies.clock;
+  }
+
+  async create(request: InviteRequest): Promise<InviteRecord> {
+    const { subset, roll } = this.#state;
+    const nowMs = this.#clock.nowMs();
+    const invite: InviteRecord = {
+      version: 1,
+      id: randomUUID(),
+      uses: request.uses,
+      expiresAtMs: nowMs + request.lifetimeMs,
+      ...(request.memberName ? { memberName: request.memberName } : {}),
+      createdAtMs: nowMs,
+      createdBy: request.createdBy,
+    };
+    const key = inviteKey(subset, invite.id);
+    const revision = await this.#state.commit({
+      if: [{ key, modRevision: 0 }],
+      then: [{ put: key, value: encodeRecord(invite) }],
+      audit: [
+        { action: 'invite-created', actor: `operator:${request.createdBy}`, subject: invite.id },
+      ],
+    });
+    roll.putInvite(invite, revision);
+    return invite;
+  }
+
+  /** Joins that are under way with the invite fail. @throws MasterError `no-such-invite` */
+  async revoke(id: string, actor: string): Promise<void> {
+    const { subset, roll } = this.#state;
+    if (!roll.findInvite(id)) {
+      throw new MasterError(
+        `there is no invite ${id} in ${subset}: "hanse invite list --subset ${subset}" shows them`,
+        {
+          code: 'no-such-invite',
+          fields: { invite: id, subset },
+        },
+      );
+    }
+    const key = inviteKey(subset, id);
+    await this.#state.commit({
+      then: [{ delete: key }],
+      audit: [{ action: 'invite-revoked', actor, subject: id }],
+    });
+    roll.delete(key);
+  }
+
+  /** @throws MasterError `no-such-member` when nobody of that name is banned */
+  async unban(name: MemberName, actor: string): Promise<void> {
+    const { subset, roll } = this.#state;
+    const bans = [...roll.bans()].filter((ban) => ban.member === name);
+    if (bans.length === 0) {
+      throw new MasterError(`nobody called ${name} is banned from ${subset}`, {
+        code: 'no-such-member',
+        fields: { member: name, subset },
+      });
+    }
+    const keys = bans.map((ban) => banKey(subset, ban.identityKey));
+    await this.#state.commit({
+      then: keys.map((key) => ({ delete: key })),
+      audit: [{ action: 'member-unbanned', actor, subject: name }],
+    });
+    for (const key of keys) roll.delete(key);
+  }
+}

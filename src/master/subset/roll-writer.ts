@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import type { MasterName, SubsetName } from '../../model/names.ts';
+import { type AuditAction, type AuditRecord, encodeRecord } from '../../model/records.ts';
+import type { Epoch } from '../../model/wireguard-key.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { auditKey } from '../../store/keys.ts';
+import type { Comparison, Operation, Store } from '../../store/store.ts';
+import { MasterError } from '../master-error.ts';
+
+/** One membership change, as the audit log will have it. */
+export interface AuditNote {
+  readonly action: AuditAction;
+  /** `operator:NAME`, `member:NAME` or `master:NAME`. */
+  readonly actor: string;
+  readonly subject: string;
+}
+
+export interface RollChange {
+  readonly if?: readonly Comparison[];
+  readonly then: readonly Operation[];
+  readonly audit: readonly AuditNote[];
+  /** The subset's epoch after the change. */
+  readonly epoch: Epoch;
+}
+
+export interface RollWriterOptions {
+  readonly subset: SubsetName;
+  readonly master: MasterName;
+  readonly fence: Comparison;
+}
+
+export interface RollWriterDependencies {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Hears of each entry once it is durable. */
+  readonly onAudit: (entry: AuditRecord) => void;
+}
+
+/** The only way to change a roll: fenced by the lease, with the audit entries in the same transaction. */
+export class RollWriter {
+  readonly #options: RollWriterOptions;
+  readonly #dependencies: RollWriterDependencies;
+
+  constructor(options: RollWriterOptions, dependencies: RollWriterDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * @returns the revision of the change, which is durable now
+   * @throws MasterError `not-acting` when another master holds the lease, `conflict` when another comparison failed
+   * @throws StoreError `unavailable` when the outcome is unknown
+   */
+  async commit(change: RollChange): Promise<number> {
+    const { subset, fence } = this.#options;
+    const entries = change.audit.map((note) => this.#auditEntry(note, change.epoch));
+    const result = await this.#dependencies.store.transact({
+      if: [fence, ...(change.if ?? [])],
+      then: [
+        ...change.then,
+        ...entries.map((entry) => ({
+          put: auditKey(subset, entry.atMs, randomUUID().slice(0, 8)),
+          value: encodeRecord(entry),
+        })),
+      ],
+    });
+    if (!result.succeeded) throw this.#explain(result.failed);
+    for (const entry of entries) this.#dependencies.onAudit(entry);
+    return result.revision;
+  }
+
+  #auditEntry(note: AuditNote, epoch: Epoch): AuditRecord {
+    const { subset, master } = this.#options;
+    return { version: 1, atMs: this.#dependencies.clock.nowMs(), ...note, master, subset, epoch };
+  }
+
+  #explain(failed: Comparison): MasterError {
+    const { subset, fence } = this.#options;
+    if (failed.key === fence.key) {
+      return new MasterError(`this master no longer acts for ${subset}: ask again`, {
+        code: 'not-acting',
+        fields: { subset },
+        retryable: true,
+      });
+    }
+    return new MasterError('the record was changed by somebody else at the same time: ask again', {
+      code: 'conflict',
+      fields: { key: failed.key },
+      retryable: true,
+    });
+  }
+}

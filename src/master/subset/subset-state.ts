@@ -1,0 +1,116 @@
+import type { EndReason } from '../../api/messages.ts';
+import type { MemberName, SubsetName } from '../../model/names.ts';
+import type { AuditRecord, Lifetimes, MemberRecord, SubsetRecord } from '../../model/records.ts';
+import { KeyedQueue } from '../../runtime/keyed-queue.ts';
+import type { GroupKeyStore, StoredGroupKey } from '../group-key-store.ts';
+import { MasterError } from '../master-error.ts';
+import type { Roll } from './roll.ts';
+import type { RollChange, RollWriter } from './roll-writer.ts';
+
+/** What the rest of the master hears of a subset that it acts for. Each is called after the change is durable. */
+export interface SubsetEvents {
+  /** Members came or went: the gateway has to follow. */
+  rollChanged(subset: SubsetName): void;
+  keyChanged(subset: SubsetName, key: StoredGroupKey): void;
+  /** The member is out; its session has to end. */
+  ended(member: MemberRecord, reason: EndReason): void;
+  audited(entry: AuditRecord): void;
+}
+
+export interface SubsetStateOptions {
+  readonly subset: SubsetName;
+  readonly roll: Roll;
+  readonly key: StoredGroupKey;
+  readonly lifetimes: Lifetimes;
+  /** The subset's record as the directory has it now. */
+  readonly record: () => SubsetRecord;
+}
+
+export interface SubsetStateDependencies {
+  readonly writer: RollWriter;
+  readonly keys: GroupKeyStore;
+  readonly events: SubsetEvents;
+  /** Called when memory may no longer agree with the store: the roll has to be read anew. */
+  readonly onDistrust: (error: unknown) => void;
+}
+
+/**
+ * What one acting master holds of one subset: its roll and its key, as the store has acknowledged
+ * them. Admissions, departures, renewals and invites are operations on it.
+ */
+export class SubsetState {
+  readonly subset: SubsetName;
+  readonly roll: Roll;
+  readonly lifetimes: Lifetimes;
+  readonly keys: GroupKeyStore;
+  readonly events: SubsetEvents;
+  /** Operations on one member follow one another; see `KeyedQueue`. */
+  readonly inFlight = new KeyedQueue<MemberName>();
+  readonly #record: () => SubsetRecord;
+  readonly #writer: RollWriter;
+  readonly #onDistrust: (error: unknown) => void;
+  #key: StoredGroupKey;
+
+  constructor(options: SubsetStateOptions, dependencies: SubsetStateDependencies) {
+    this.subset = options.subset;
+    this.roll = options.roll;
+    this.lifetimes = options.lifetimes;
+    this.#record = options.record;
+    this.#key = options.key;
+    this.keys = dependencies.keys;
+    this.events = dependencies.events;
+    this.#writer = dependencies.writer;
+    this.#onDistrust = dependencies.onDistrust;
+  }
+
+  get key(): StoredGroupKey {
+    return this.#key;
+  }
+
+  get record(): SubsetRecord {
+    return this.#record();
+  }
+
+  /** The key once its record is durable. */
+  replaceKey(key: StoredGroupKey): void {
+    this.#key = key;
+    this.events.keyChanged(this.subset, key);
+  }
+
+  /** Writes a change of the roll at the present epoch. @throws as `RollWriter.commit` does */
+  async commit(change: Omit<RollChange, 'epoch'>, epoch = this.#key.epoch): Promise<number> {
+    try {
+      return await this.#writer.commit({ ...change, epoch });
+    } catch (error) {
+      // The only writer was contradicted, or does not know what became of its write.
+      this.#onDistrust(error);
+      throw error;
+    }
+  }
+
+  /** @throws MasterError `no-such-member`, `not-active` */
+  requireActive(name: MemberName): MemberRecord {
+    const member = this.roll.findByName(name);
+    if (member?.state === 'active') return member;
+    if (!member) {
+      throw new MasterError(
+        `there is no member ${name} in ${this.subset}: "hanse member list --subset ${this.subset}" shows them`,
+        {
+          code: 'no-such-member',
+          fields: { member: name, subset: this.subset },
+        },
+      );
+    }
+    throw new MasterError(
+      `${name} is not in ${this.subset} any more: it was ${member.state} at ${isoTime(member.endedAtMs)}`,
+      {
+        code: 'not-active',
+        fields: { member: name, subset: this.subset, state: member.state },
+      },
+    );
+  }
+}
+
+function isoTime(atMs: number | undefined): string {
+  return atMs === undefined ? 'an unknown time' : new Date(atMs).toISOString();
+}
