@@ -73,8 +73,9 @@ export const masterStatusSchema = z.object({
     z.object({
       name: subsetNameSchema,
       role: z.enum(['acting', 'backup']),
-      epoch: epochSchema,
-      keyCreatedAtMs: timeMs,
+      /** Of the subset key; a backup does not read it before it acts. */
+      epoch: epochSchema.optional(),
+      keyCreatedAtMs: timeMs.optional(),
       members: z.number().int(),
       connected: z.number().int(),
     }),

@@ -12,8 +12,7 @@ import { addressesAt, masterAddressIndex } from './addressing.ts';
 /** Another master, checked against the root. */
 export interface BackboneNeighbour {
   readonly record: MasterRecord;
-  /** Numeric, IPv6 in brackets. */
-  readonly address: string;
+  readonly address: Address;
   readonly publicKey: WireguardPublicKey;
   readonly presharedKey: PresharedKey;
   /** Bytes of the tunnel to it. */
@@ -118,13 +117,18 @@ function backboneInterface(
       {
         publicKey,
         presharedKey,
-        endpoint: `${address}:${backbonePort(record, facts.self)}`,
+        endpoint: formatEndpoint(address, backbonePort(record, facts.self)),
         allowedIps: vpnPrefixes(facts.vpn),
         keepaliveSeconds: backboneKeepaliveSeconds,
       },
     ],
     routes: theirs.flatMap(blockRoutes(addresses)),
   };
+}
+
+/** As WireGuard wants it: IPv6 in brackets. */
+function formatEndpoint(address: Address, port: number): string {
+  return familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function blockRoutes(

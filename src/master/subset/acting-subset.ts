@@ -15,7 +15,7 @@ import { addBlock, needsBlock } from './block-growth.ts';
 import { Departures } from './departures.ts';
 import { Invites } from './invites.ts';
 import { Renewals } from './renewals.ts';
-import { Roll } from './roll.ts';
+import { loadRoll } from './roll.ts';
 import { RollWriter } from './roll-writer.ts';
 import { type SubsetEvents, SubsetState } from './subset-state.ts';
 import { Sweeper } from './sweeper.ts';
@@ -139,7 +139,7 @@ async function load(
   const { store, clock, log, sealingKey, events } = dependencies;
   const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
   const [roll, key, authorities] = await Promise.all([
-    loadRoll(subset, store),
+    loadRoll(subset, store).then((loaded) => loaded.roll),
     loadKey(subset, keys, store),
     store
       .range(authorityPrefix(subset))
@@ -159,25 +159,6 @@ async function load(
     { writer, keys, events, onDistrust },
   );
   return { state, authorities, distrusted };
-}
-
-/** Read in pages, so that a large roll does not hold the event loop for long at a time. */
-const pageSize = 1_000;
-
-export async function loadRoll(subset: SubsetName, store: Store): Promise<Roll> {
-  const roll = new Roll(subset);
-  for (const prefix of Roll.prefixesOf(subset)) {
-    for (let after: string | undefined; ; ) {
-      const { entries } = await store.range(
-        prefix,
-        after === undefined ? { limit: pageSize } : { limit: pageSize, after },
-      );
-      for (const entry of entries) roll.put(entry);
-      after = entries.at(-1)?.key;
-      if (entries.length < pageSize) break;
-    }
-  }
-  return roll;
 }
 
 async function loadKey(

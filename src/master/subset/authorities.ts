@@ -1,4 +1,3 @@
-import { clockSkewMs } from '../../core/departure.ts';
 import type { MasterName, SubsetName, VpnName } from '../../model/names.ts';
 import { authorityRecordSchema, decodeRecord, type MemberRecord } from '../../model/records.ts';
 import type { Entry } from '../../store/store.ts';
@@ -20,21 +19,33 @@ export interface OpenAuthoritiesOptions {
 }
 
 /** @throws MasterError `no-authority` when there is none for this master; TrustError when its seal does not open */
-export function openAuthorities(entries: readonly Entry[], options: OpenAuthoritiesOptions): SubsetAuthorities {
-  const records = entries.map((entry) => ({ key: entry.key, record: decodeRecord(authorityRecordSchema, entry.key, entry.value) }));
+export function openAuthorities(
+  entries: readonly Entry[],
+  options: OpenAuthoritiesOptions,
+): SubsetAuthorities {
+  const records = entries.map((entry) => ({
+    key: entry.key,
+    record: decodeRecord(authorityRecordSchema, entry.key, entry.value),
+  }));
   const own = records.find(({ record }) => record.master === options.master);
   if (!own) {
     const { subset, master } = options;
-    throw new MasterError(`${master} has no authority to issue for ${subset}: "hanse subset create" makes one for each of its masters`, {
-      code: 'no-authority',
-      fields: { subset, master },
-    });
+    throw new MasterError(
+      `${master} has no authority to issue for ${subset}: "hanse subset create" makes one for each of its masters`,
+      {
+        code: 'no-authority',
+        fields: { subset, master },
+      },
+    );
   }
   const issuer = createIssuer({
     certificatePem: own.record.certificate,
     privateKeyPem: openSealed(options.sealingKey, own.record.sealedKey, own.key),
   });
-  return { issuer, certificates: new Map(records.map(({ record }) => [record.master, record.certificate])) };
+  return {
+    issuer,
+    certificates: new Map(records.map(({ record }) => [record.master, record.certificate])),
+  };
 }
 
 /**
@@ -44,7 +55,12 @@ export function openAuthorities(entries: readonly Entry[], options: OpenAuthorit
  */
 export async function issueMemberChain(
   { issuer }: SubsetAuthorities,
-  subject: { readonly vpn: VpnName; readonly member: MemberRecord; readonly publicKey: Buffer; readonly nowMs: number },
+  subject: {
+    readonly vpn: VpnName;
+    readonly member: MemberRecord;
+    readonly publicKey: Buffer;
+    readonly nowMs: number;
+  },
 ): Promise<readonly string[]> {
   const { vpn, member, publicKey, nowMs } = subject;
   const leaf = await issueLeaf({
@@ -52,7 +68,7 @@ export async function issueMemberChain(
     subjectPublicKey: publicKey,
     wireguardKeys: member.keys,
     issuer,
-    period: { notBeforeMs: nowMs - clockSkewMs, notAfterMs: Math.min(member.certificateEndsAtMs, issuer.notAfterMs) },
+    period: { fromMs: nowMs, untilMs: Math.min(member.certificateEndsAtMs, issuer.notAfterMs) },
   });
   return [leaf, issuer.certificatePem];
 }

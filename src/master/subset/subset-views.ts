@@ -38,12 +38,19 @@ export class SubsetViews {
     const known = this.#directory.subsets.get(subset);
     const acting = known && this.#directory.masters.get(known.record.acting);
     if (!known || !acting) return undefined;
-    const backups = known.record.backups.map((name) => this.#directory.masters.get(name)).filter((master) => master !== undefined);
+    const backups = known.record.backups
+      .map((name) => this.#directory.masters.get(name))
+      .filter((master) => master !== undefined);
     const before = this.#views.get(subset);
     const contacts = { acting: contactOf(acting), backups: backups.map(contactOf) };
     const onlyKey = before !== undefined && sameContacts(before, contacts);
     if (onlyKey && before.key.epoch === key.epoch) return undefined;
-    const revisions = [key.revision, known.revision, acting.revision, ...backups.map(({ revision }) => revision)];
+    const revisions = [
+      key.revision,
+      known.revision,
+      acting.revision,
+      ...backups.map(({ revision }) => revision),
+    ];
     const view: View = {
       revision: Math.max(...revisions, before?.revision ?? 0),
       ...contacts,
@@ -59,11 +66,13 @@ export class SubsetViews {
 }
 
 function sameContacts(view: View, contacts: Pick<View, 'acting' | 'backups'>): boolean {
-  return JSON.stringify([view.acting, view.backups]) === JSON.stringify([contacts.acting, contacts.backups]);
+  return (
+    JSON.stringify([view.acting, view.backups]) ===
+    JSON.stringify([contacts.acting, contacts.backups])
+  );
 }
 
 function contactOf({ record }: KnownMaster): MasterContact {
   const { name, control, wireguard, chain } = record;
   return { name, control, wireguard: { host: wireguard.host, port: wireguard.membersPort }, chain };
 }
-

@@ -1,0 +1,149 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { type BackboneNeighbour, type GatewayFacts, planGateway } from '../../core/gateway-plan.ts';
+import type { Host, PeerObservation } from '../../host/host.ts';
+import { interfaceName } from '../../host/interface-name.ts';
+import type { PeerState } from '../../model/host-state.ts';
+import { dnsNameOf, type MasterName, type SubsetName } from '../../model/names.ts';
+import { type Address, parseAddress } from '../../model/prefix.ts';
+import type { WireguardPrivateKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
+import { LatestLoop } from '../../runtime/latest-loop.ts';
+import type { Log } from '../../runtime/log.ts';
+import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
+import type { Directory, KnownMaster } from '../directory/directory.ts';
+import type { SubsetKeeper } from '../subset/subset-keeper.ts';
+import type { Underlay } from '../underlay.ts';
+import { MemberPeers } from './member-peers.ts';
+
+export interface GatewayKeeperOptions {
+  readonly master: MasterName;
+  readonly keys: {
+    readonly members: {
+      readonly publicKey: WireguardPublicKey;
+      readonly privateKey: WireguardPrivateKey;
+    };
+    readonly backbone: {
+      readonly publicKey: WireguardPublicKey;
+      readonly privateKey: WireguardPrivateKey;
+    };
+  };
+}
+
+export interface GatewayKeeperDependencies {
+  readonly host: Host;
+  readonly directory: Directory;
+  readonly subsets: SubsetKeeper;
+  readonly log: Log;
+  readonly underlay: Underlay;
+  /** Ends when the master stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Keeps the master's host as the directory and the rolls want it. */
+export class GatewayKeeper {
+  readonly #options: GatewayKeeperOptions;
+  readonly #dependencies: GatewayKeeperDependencies;
+  readonly #peers = new Map<SubsetName, MemberPeers>();
+  readonly #loop: LatestLoop;
+
+  constructor(options: GatewayKeeperOptions, dependencies: GatewayKeeperDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#loop = new LatestLoop(() => this.#apply());
+  }
+
+  /** Resolves when what was known at the call is in force. A failure is logged, and tried again with the next change. */
+  async refresh(): Promise<void> {
+    try {
+      await this.#loop.request();
+    } catch (error) {
+      this.#dependencies.log.error({ error }, 'could not bring the host into the wanted state');
+    }
+  }
+
+  /** The other masters' and the members' tunnels, as WireGuard sees them. */
+  observe(): Promise<readonly PeerObservation[]> {
+    return this.#dependencies.host.observe();
+  }
+
+  async #apply(): Promise<void> {
+    await this.#dependencies.host.apply(
+      planGateway(await this.#facts()),
+      this.#dependencies.signal,
+    );
+  }
+
+  async #facts(): Promise<GatewayFacts> {
+    const { directory, underlay } = this.#dependencies;
+    const { master, keys } = this.#options;
+    const self = directory.masters.get(master);
+    if (!self) throw new Error(`the directory has no valid record of ${master}`);
+    const neighbours = await Promise.all(
+      [...directory.masters.values()]
+        .filter(({ record }) => record.name !== master)
+        .map((other) => this.#neighbour(other)),
+    );
+    const membersMtuBytes = await underlay.tunnelMtuAt(
+      await resolveHost(self.record.wireguard.host),
+    );
+    // The rolls are read last and without waiting, so that they are the newest.
+    const acting = this.#dependencies.subsets.acting();
+    return {
+      vpn: directory.vpn,
+      self: self.record,
+      keys: { members: keys.members.privateKey, backbone: keys.backbone.privateKey },
+      interfaceNames: this.#interfaceNames(),
+      subsets: [...directory.subsets.values()].map(({ record }) => record),
+      acting: new Set(acting.map(({ state }) => state.subset)),
+      memberPeers: this.#memberPeers(),
+      membersMtuBytes,
+      neighbours: neighbours.filter((neighbour) => neighbour !== undefined),
+    };
+  }
+
+  #memberPeers(): readonly PeerState[] {
+    return this.#dependencies.subsets.acting().flatMap(({ state }) => {
+      const known =
+        this.#peers.get(state.subset) ?? new MemberPeers(this.#options.keys.members.publicKey);
+      this.#peers.set(state.subset, known);
+      return known.update(state.roll.activeMembers(), state.key);
+    });
+  }
+
+  /** Undefined while it cannot be reached by name or the backbone has no key; the others go on. */
+  async #neighbour({ record, keys }: KnownMaster): Promise<BackboneNeighbour | undefined> {
+    const { directory, log, underlay } = this.#dependencies;
+    const backbone = directory.backboneKey;
+    if (!backbone) return undefined;
+    try {
+      const address = await resolveHost(record.wireguard.host);
+      const publicKeys = [keys.backbone, this.#options.keys.backbone.publicKey] as const;
+      const presharedKey = derivePresharedKey({ ...backbone, publicKeys });
+      return {
+        record,
+        address,
+        publicKey: keys.backbone,
+        presharedKey,
+        mtuBytes: await underlay.tunnelMtuTo(address),
+      };
+    } catch (error) {
+      log.warn({ master: record.name, error }, 'cannot reach another master now; leaving it out');
+      return undefined;
+    }
+  }
+
+  #interfaceNames(): GatewayFacts['interfaceNames'] {
+    const { id, name: vpn } = this.#dependencies.directory.vpn;
+    const node = dnsNameOf({ kind: 'master', vpn, name: this.#options.master });
+    return {
+      members: interfaceName({ vpnId: id, node, pathClass: 'members' }),
+      backbone: (other) => interfaceName({ vpnId: id, node, pathClass: `backbone:${other}` }),
+    };
+  }
+}
+
+/** The host's first address, canonical. @throws the resolver's error */
+async function resolveHost(host: string): Promise<Address> {
+  const bare = host.replace(/^\[|\]$/g, '');
+  return parseAddress(isIP(bare) ? bare : (await lookup(bare)).address);
+}

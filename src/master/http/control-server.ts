@@ -1,0 +1,110 @@
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import fastify, { type FastifyInstance } from 'fastify';
+import { problemOf } from '../../api/server/problem.ts';
+import { type Endpoint, hostOf, portOf } from '../../model/endpoint.ts';
+import { HanseError } from '../../model/error.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { SessionListener } from '../session/session-listener.ts';
+import { addOperatorRoutes, type OperatorRoutesDependencies } from './operator-routes.ts';
+import { TunnelRelay } from './tunnel.ts';
+
+export interface ControlServerOptions {
+  readonly listen: Endpoint;
+  /** PEM. */
+  readonly certificate: string;
+  /** Secret. PEM. */
+  readonly privateKey: string;
+  /** PEM. Sent along, so that a newcomer can compare it with the fingerprint in its token. */
+  readonly rootCertificate: string;
+}
+
+export interface ControlServerDependencies {
+  readonly routes: OperatorRoutesDependencies;
+  readonly sessions: SessionListener;
+  readonly received: (sender: string, kind: string) => void;
+  readonly log: Log;
+}
+
+/** No request is larger than a certificate chain and a few words. */
+const maxBodyBytes = 64 * 1024;
+const handshakeTimeoutMs = 10_000;
+/** Pending TCP connections, for when a whole subset comes back at once. */
+const backlog = 4_096;
+
+/** The master's one listening port: sessions, the API, and tunnels to other masters. */
+export class ControlServer implements AsyncDisposable {
+  readonly #app: FastifyInstance;
+  readonly #server: Server;
+
+  private constructor(app: FastifyInstance, server: Server) {
+    this.#app = app;
+    this.#server = server;
+  }
+
+  /** @throws InvalidInputError-like system errors, named by Node, when the address cannot be listened on */
+  static async listen(
+    options: ControlServerOptions,
+    dependencies: ControlServerDependencies,
+  ): Promise<ControlServer> {
+    const { app, server } = createApp(options, dependencies.log);
+    addOperatorRoutes(app, dependencies.routes);
+    const tunnels = new TunnelRelay({ ...dependencies.routes, received: dependencies.received });
+    server.on('upgrade', (request, socket, head) =>
+      dependencies.sessions.upgrade(request, socket, head),
+    );
+    server.on('connect', (request, socket, head) => void tunnels.connect(request, socket, head));
+    await app.listen({ host: hostOf(options.listen), port: portOf(options.listen), backlog });
+    return new ControlServer(app, server);
+  }
+
+  /** Stops listening and cuts what is still open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await this.#app.close();
+  }
+}
+
+function createApp(
+  options: ControlServerOptions,
+  log: Log,
+): { app: FastifyInstance; server: Server } {
+  let server: Server | undefined;
+  const app = fastify({
+    bodyLimit: maxBodyBytes,
+    forceCloseConnections: true,
+    serverFactory: (handler) => {
+      server = createServer(tlsOptions(options), handler);
+      return server;
+    },
+  });
+  if (!server) throw new Error('the HTTP framework made no server');
+  // A handshake that fails is somebody else's mistake, and says so at this level only.
+  server.on('tlsClientError', (error, socket: TLSSocket) => {
+    log.debug({ remote: socket.remoteAddress, error }, 'a TLS handshake failed');
+  });
+  app.setErrorHandler(async (error, _request, reply) => {
+    const { status, problem, isOurs } = problemOf(error);
+    if (isOurs) log.error({ error }, 'a request could not be handled');
+    await reply.status(status).send(problem);
+  });
+  app.setNotFoundHandler(async ({ method, url }) => {
+    throw new HanseError(`there is no ${method} ${url.slice(0, 128)}`, {
+      code: 'no-such-endpoint',
+    });
+  });
+  return { app, server };
+}
+
+function tlsOptions({ certificate, privateKey, rootCertificate }: ControlServerOptions) {
+  return {
+    cert: `${certificate.trim()}\n${rootCertificate}`,
+    key: privateKey,
+    ca: rootCertificate,
+    // Whoever calls is identified by `identifyCaller`, which can say what is wrong; TLS cannot.
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.3' as const,
+    handshakeTimeout: handshakeTimeoutMs,
+  };
+}

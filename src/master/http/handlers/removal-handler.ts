@@ -1,0 +1,161 @@
+import type { RemovalProgress } from '../../../api/endpoints.ts';
+import type { MemberName } from '../../../model/names.ts';
+import type { Clock } from '../../../runtime/clock.ts';
+import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
+import type { SessionHub } from '../../session/session-hub.ts';
+import type { ActingSubset } from '../../subset/acting-subset.ts';
+import type { Departure } from '../../subset/departures.ts';
+
+export interface RemovalHandlerDependencies {
+  readonly hub: SessionHub;
+  readonly gateway: GatewayKeeper;
+  readonly clock: Clock;
+}
+
+export interface RemovalRequest {
+  readonly name: MemberName;
+  readonly kind: 'evict' | 'ban';
+  readonly waitMs: number;
+  /** As the audit log names who asked. */
+  readonly actor: string;
+}
+
+interface Acknowledgement {
+  readonly member: MemberName;
+  readonly afterMs: number;
+}
+
+interface Removal {
+  readonly departure: Departure;
+  readonly queue: AcknowledgementQueue;
+  readonly elapsedMs: () => number;
+  /** When to stop waiting. */
+  readonly deadline: AbortSignal;
+  readonly stopListening: () => void;
+}
+
+/** How many of those who have not applied a removal are named. */
+const maxNamed = 1_000;
+
+/** Removes a member and tells, as it happens, who has applied it. */
+export class RemovalHandler {
+  readonly #dependencies: RemovalHandlerDependencies;
+
+  constructor(dependencies: RemovalHandlerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * Resolves when the removal is durable; the stream that it resolves to then tells the rest.
+   * @throws MasterError `no-such-member`, `not-active`, `not-acting`; nothing has been removed then
+   */
+  async remove(
+    subset: ActingSubset,
+    request: RemovalRequest,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<RemovalProgress>> {
+    const { clock, hub } = this.#dependencies;
+    const startMs = clock.monotonicMs();
+    const elapsedMs = (): number => Math.round((clock.monotonicMs() - startMs) * 10) / 10;
+    const queue = new AcknowledgementQueue(elapsedMs);
+    // Listening begins before the removal, so that the quickest member is not missed.
+    const stopListening = hub.onAcknowledged(subset.state.subset, (member, revision) =>
+      queue.add(member, revision),
+    );
+    try {
+      const state = request.kind === 'ban' ? 'banned' : 'evicted';
+      const departure = await subset.departures.remove(request.name, state, request.actor);
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(request.waitMs)]);
+      return this.#follow(subset, { departure, queue, elapsedMs, deadline, stopListening });
+    } catch (error) {
+      stopListening();
+      throw error;
+    }
+  }
+
+  async *#follow(subset: ActingSubset, removal: Removal): AsyncGenerator<RemovalProgress> {
+    const { departure, queue, elapsedMs, deadline } = removal;
+    const { member, key } = departure;
+    try {
+      const pending = new Set([...subset.state.roll.activeMembers()].map(({ name }) => name));
+      await this.#dependencies.gateway.refresh();
+      yield {
+        type: 'removed',
+        member: member.name,
+        revision: key.revision,
+        epoch: key.epoch,
+        afterMs: elapsedMs(),
+        members: pending.size,
+        connected: this.#dependencies.hub.count(subset.state.subset),
+        alsoIn: member.alsoIn,
+      };
+      let acknowledged = 0;
+      for await (const acknowledgement of queue.take(key.revision, pending, deadline)) {
+        acknowledged += 1;
+        yield { type: 'acknowledged', ...acknowledgement };
+      }
+      yield this.#finish(subset, pending, acknowledged, elapsedMs());
+    } finally {
+      removal.stopListening();
+    }
+  }
+
+  #finish(
+    subset: ActingSubset,
+    pending: ReadonlySet<MemberName>,
+    acknowledged: number,
+    afterMs: number,
+  ): RemovalProgress {
+    const { hub } = this.#dependencies;
+    const named = [...pending].slice(0, maxNamed);
+    return {
+      type: 'finished',
+      acknowledged,
+      pending: named.map((member) => ({
+        member,
+        connected: hub.find(subset.state.subset, member) !== undefined,
+      })),
+      pendingTotal: pending.size,
+      afterMs,
+    };
+  }
+}
+
+/** Acknowledgements in the order in which they came, until everybody has given one. */
+class AcknowledgementQueue {
+  readonly #elapsedMs: () => number;
+  readonly #queue: {
+    readonly member: MemberName;
+    readonly revision: number;
+    readonly afterMs: number;
+  }[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(elapsedMs: () => number) {
+    this.#elapsedMs = elapsedMs;
+  }
+
+  add(member: MemberName, revision: number): void {
+    this.#queue.push({ member, revision, afterMs: this.#elapsedMs() });
+    this.#wake();
+  }
+
+  /** Takes who has applied the revision out of `pending`; ends when it is empty or the deadline is over. */
+  async *take(
+    revision: number,
+    pending: Set<MemberName>,
+    deadline: AbortSignal,
+  ): AsyncGenerator<Acknowledgement> {
+    deadline.addEventListener('abort', () => this.#wake(), { once: true });
+    while (pending.size > 0) {
+      for (const { member, afterMs, revision: applied } of this.#queue.splice(0)) {
+        if (applied >= revision && pending.delete(member)) yield { member, afterMs };
+      }
+      if (deadline.aborted || pending.size === 0) return;
+      if (this.#queue.length > 0) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import type { FastifyInstance } from 'fastify';
+import type { EndpointDefinition } from '../../api/endpoint-definition.ts';
+import * as api from '../../api/endpoints.ts';
+import { type EndpointHandler, serveEndpoint } from '../../api/server/serve-endpoint.ts';
+import type { SubsetName } from '../../model/names.ts';
+import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { auditPrefix } from '../../store/keys.ts';
+import type { Store } from '../../store/store.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { GatewayKeeper } from '../gateway/gateway-keeper.ts';
+import { MasterError } from '../master-error.ts';
+import type { LiveEvents } from '../observability/live-events.ts';
+import type { KnownCaller } from '../session/membership-gate.ts';
+import type { SessionHub } from '../session/session-hub.ts';
+import type { SubsetKeeper } from '../subset/subset-keeper.ts';
+import { recordAlsoIn } from './handlers/also-in-handler.ts';
+import { describeDirectory } from './handlers/directory-handlers.ts';
+import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
+import { MemberHandlers } from './handlers/member-handlers.ts';
+import { RemovalHandler } from './handlers/removal-handler.ts';
+import { describeCaller, type OperatorAccess } from './operator-access.ts';
+
+export interface OperatorRoutesDependencies {
+  readonly access: OperatorAccess;
+  readonly directory: Directory;
+  readonly subsets: SubsetKeeper;
+  readonly hub: SessionHub;
+  readonly gateway: GatewayKeeper;
+  readonly events: LiveEvents;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly describeStatus: () => Promise<api.MasterStatus>;
+}
+
+type Serve = <E extends EndpointDefinition>(
+  endpoint: E,
+  handler: EndpointHandler<E, KnownCaller>,
+) => void;
+
+/** Every endpoint of the API and what answers it. */
+export function addOperatorRoutes(
+  app: FastifyInstance,
+  dependencies: OperatorRoutesDependencies,
+): void {
+  const { access } = dependencies;
+  const serve: Serve = (endpoint, handler) =>
+    serveEndpoint(
+      app,
+      endpoint,
+      (request, definition) => access.authorise(request, definition),
+      handler,
+    );
+  addMasterRoutes(serve, dependencies);
+  addInviteRoutes(serve, dependencies);
+  addMemberRoutes(serve, dependencies);
+}
+
+function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
+  const { directory, events, subsets, store } = dependencies;
+  serve(api.getDirectory, async () => describeDirectory(directory));
+  serve(api.getStatus, () => dependencies.describeStatus());
+  serve(api.watchEvents, async (_request, { signal }) => events.subscribe(signal));
+  serve(api.listAudit, async ({ params, query }) => {
+    const { subset } = subsets.require(params.subset).state;
+    return { entries: await readAudit(store, subset, query.limit) };
+  });
+}
+
+async function readAudit(
+  store: Store,
+  subset: SubsetName,
+  limit: number,
+): Promise<ReturnType<typeof decodeAudit>[]> {
+  const { entries } = await store.range(auditPrefix(subset), { limit, reverse: true });
+  return entries.map(({ key, value }) => decodeAudit(key, value));
+}
+
+const decodeAudit = (key: string, value: Uint8Array) => decodeRecord(auditRecordSchema, key, value);
+
+function addInviteRoutes(serve: Serve, { subsets, directory }: OperatorRoutesDependencies): void {
+  serve(api.createInvite, async ({ params, body }, { caller }) => {
+    const { identity } = caller;
+    if (identity.kind !== 'operator')
+      throw new MasterError('only operators invite', { code: 'not-permitted' });
+    return createInvite(subsets.require(params.subset), directory, {
+      ...body,
+      createdBy: identity.name,
+    });
+  });
+  serve(api.listInvites, async ({ params }) => ({
+    invites: describeInvites(subsets.require(params.subset)),
+  }));
+  serve(api.revokeInvite, async ({ params }, { caller }) => {
+    await subsets.require(params.subset).invites.revoke(params.id, describeCaller(caller.identity));
+    return {};
+  });
+}
+
+function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
+  const { subsets } = dependencies;
+  const members = new MemberHandlers(dependencies);
+  const removals = new RemovalHandler(dependencies);
+  serve(api.listMembers, async ({ params, query }) =>
+    members.list(subsets.require(params.subset), query),
+  );
+  serve(api.getMember, async ({ params }) =>
+    members.show(subsets.require(params.subset), params.name),
+  );
+  serve(api.removeMember, async ({ params, body }, { caller, signal }) =>
+    removals.remove(
+      subsets.require(params.subset),
+      { name: params.name, ...body, actor: describeCaller(caller.identity) },
+      signal,
+    ),
+  );
+  serve(api.unbanMember, async ({ params }, { caller }) => {
+    await subsets
+      .require(params.subset)
+      .invites.unban(params.name, describeCaller(caller.identity));
+    return {};
+  });
+  serve(api.recordAlsoIn, async ({ params, body }) => {
+    await recordAlsoIn(
+      subsets.require(params.subset),
+      { name: params.name, chain: body.chain },
+      dependencies,
+    );
+    return {};
+  });
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { hostOf, portOf } from '../../model/endpoint.ts';
+import { describeError } from '../../model/error.ts';
+import { parseDnsName } from '../../model/names.ts';
+import type { Directory } from '../directory/directory.ts';
+import { MasterError } from '../master-error.ts';
+import { describeCaller, type OperatorAccess } from './operator-access.ts';
+
+export interface TunnelDependencies {
+  readonly access: OperatorAccess;
+  readonly directory: Directory;
+  readonly received: (sender: string, kind: string) => void;
+}
+
+const connectTimeoutMs = 5_000;
+
+/**
+ * Relays bytes between an operator and another master (HTTP CONNECT, RFC 9110 §9.3.6). The
+ * operator's TLS goes through to that master, so this one can neither read nor forge the request,
+ * and only masters of the directory can be reached.
+ */
+export class TunnelRelay {
+  readonly #dependencies: TunnelDependencies;
+
+  constructor(dependencies: TunnelDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** For the HTTP server's `connect` event. */
+  async connect(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
+    client.on('error', () => client.destroy());
+    try {
+      const { access, received } = this.#dependencies;
+      const caller = await access.require(request.socket as TLSSocket, ['operator', 'master']);
+      received(describeCaller(caller.identity), 'CONNECT');
+      const target = await openTarget(this.#controlOf(request.url ?? ''));
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      if (head.length > 0) target.write(head);
+      relay(client, target);
+    } catch (error) {
+      const status = error instanceof MasterError ? '403 Forbidden' : '502 Bad Gateway';
+      const body = `${JSON.stringify({ code: 'unavailable', message: describeError(error), retryable: true })}\n`;
+      client.end(
+        `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    }
+  }
+
+  #controlOf(authority: string): string {
+    const identity = parseDnsName(authority.replace(/:\d+$/, ''));
+    const master =
+      identity?.kind === 'master'
+        ? this.#dependencies.directory.masters.get(identity.name)
+        : undefined;
+    if (master) return master.record.control;
+    throw new MasterError(`${authority.slice(0, 128)} is no master of this VPN`, {
+      code: 'not-permitted',
+    });
+  }
+}
+
+function openTarget(control: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: hostOf(control),
+      port: portOf(control),
+      timeout: connectTimeoutMs,
+    });
+    socket.once('error', reject);
+    socket.once('timeout', () => socket.destroy(new Error(`${control} does not answer`)));
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      resolve(socket);
+    });
+  });
+}
+
+function relay(client: Duplex, target: Socket): void {
+  target.on('error', () => client.destroy());
+  target.on('close', () => client.destroy());
+  client.on('close', () => target.destroy());
+  client.pipe(target);
+  target.pipe(client);
+}

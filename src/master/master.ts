@@ -1,0 +1,222 @@
+import type { EndReason } from '../api/messages.ts';
+import type { Host } from '../host/host.ts';
+import type { MasterName, SubsetName } from '../model/names.ts';
+import type { AuditRecord, MemberRecord } from '../model/records.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Store } from '../store/store.ts';
+import type { SealingKey } from '../trust/sealing.ts';
+import { createAlsoInAnnouncer } from './also-in-announcer.ts';
+import type { Directory } from './directory/directory.ts';
+import { DirectoryFollower } from './directory/directory-follower.ts';
+import { GatewayKeeper } from './gateway/gateway-keeper.ts';
+import type { StoredGroupKey } from './group-key-store.ts';
+import type { CallerContext } from './http/caller.ts';
+import { OperatorAccess } from './http/operator-access.ts';
+import type { MasterIdentity } from './master-identity.ts';
+import { Membership } from './membership.ts';
+import { LiveEvents } from './observability/live-events.ts';
+import type { MasterMetrics } from './observability/master-metrics.ts';
+import type { MemberSession } from './session/member-session.ts';
+import type { SessionObserver } from './session/membership-gate.ts';
+import { SessionHub } from './session/session-hub.ts';
+import { SessionListener } from './session/session-listener.ts';
+import { SubsetKeeper } from './subset/subset-keeper.ts';
+import type { SubsetEvents } from './subset/subset-state.ts';
+import { SubsetViews } from './subset/subset-views.ts';
+import type { Underlay } from './underlay.ts';
+
+export interface MasterOptions {
+  readonly name: MasterName;
+  readonly identity: MasterIdentity;
+  readonly sealingKey: SealingKey;
+}
+
+export interface MasterDependencies {
+  readonly store: Store;
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: MasterMetrics;
+  readonly underlay: Underlay;
+  /** Ends when the master stops. */
+  readonly signal: AbortSignal;
+}
+
+/** How long each master leaves the rotation of the backbone key to those before it. */
+const backboneTurnMs = 20_000;
+
+/** One master's parts, wired: what the directory, the subsets, the sessions and the gateway tell each other. */
+export class Master implements SubsetEvents, SessionObserver {
+  readonly directory: Directory;
+  readonly follower: DirectoryFollower;
+  readonly subsets: SubsetKeeper;
+  readonly hub: SessionHub;
+  readonly gateway: GatewayKeeper;
+  readonly sessions: SessionListener;
+  readonly access: OperatorAccess;
+  readonly events = new LiveEvents();
+  readonly #options: MasterOptions;
+  readonly #dependencies: MasterDependencies;
+  readonly #views: SubsetViews;
+
+  private constructor(
+    follower: DirectoryFollower,
+    options: MasterOptions,
+    dependencies: MasterDependencies,
+  ) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.follower = follower;
+    this.directory = follower.directory;
+    this.#views = new SubsetViews(this.directory);
+    this.hub = new SessionHub(dependencies);
+    this.subsets = this.#createSubsets();
+    this.gateway = new GatewayKeeper(
+      { master: options.name, keys: options.identity.wireguard },
+      { ...dependencies, directory: this.directory, subsets: this.subsets },
+    );
+    const callerContext = (): CallerContext => this.#callerContext();
+    this.access = new OperatorAccess({ observer: this, callerContext });
+    const gate = new Membership({
+      ...dependencies,
+      directory: this.directory,
+      subsets: this.subsets,
+      views: this.#views,
+      gatewayReady: () => this.gateway.refresh(),
+      announceAlsoIn: createAlsoInAnnouncer(
+        { master: options.name, identity: options.identity, directory: this.directory },
+        dependencies,
+      ),
+    });
+    this.sessions = new SessionListener({
+      ...dependencies,
+      gate,
+      hub: this.hub,
+      observer: this,
+      callerContext,
+    });
+  }
+
+  /** @throws MasterError `no-authority`, StoreError when the directory cannot be read */
+  static async open(options: MasterOptions, dependencies: MasterDependencies): Promise<Master> {
+    let master: Master | undefined;
+    const follower = await DirectoryFollower.open({
+      ...dependencies,
+      sealingKey: options.sealingKey,
+      onChanged: (changes) => master?.directoryChanged(changes),
+    });
+    master = new Master(follower, options, dependencies);
+    return master;
+  }
+
+  #createSubsets(): SubsetKeeper {
+    return new SubsetKeeper(
+      { master: this.#options.name },
+      {
+        ...this.#dependencies,
+        sealingKey: this.#options.sealingKey,
+        directory: this.directory,
+        events: this,
+        isConnected: ({ subset, name }) => this.hub.find(subset, name) !== undefined,
+        onActingChanged: (subset) => this.#actingChanged(subset),
+        onRollEvents: (subset, count) =>
+          this.#dependencies.metrics.storeEvents(`roll/${subset}`, count),
+      },
+    );
+  }
+
+  /** What the API's handlers need. */
+  get parts() {
+    const { access, directory, subsets, hub, gateway, events } = this;
+    return { access, directory, subsets, hub, gateway, events };
+  }
+
+  /** Any master may; the ones with higher indexes give the others time to be first. */
+  async rotateBackboneKeyIfOld(): Promise<void> {
+    const { vpn, masters, backboneKey } = this.directory;
+    const index = masters.get(this.#options.name)?.record.index ?? 1;
+    if (!backboneKey) return;
+    const dueAtMs = backboneKey.createdAtMs + vpn.lifetimes.keyRotationMs + index * backboneTurnMs;
+    if (this.#dependencies.clock.nowMs() >= dueAtMs) await this.follower.rotateBackboneKey();
+  }
+
+  directoryChanged(changes: number): void {
+    this.#dependencies.metrics.storeEvents('directory', changes);
+    this.subsets.reconcile();
+    for (const { state } of this.subsets.acting()) this.#refreshView(state.subset, state.key);
+    void this.gateway.refresh();
+  }
+
+  #actingChanged(subset: SubsetName): void {
+    const acting = this.subsets.find(subset);
+    if (acting) this.#refreshView(subset, acting.state.key);
+    else this.#views.forget(subset);
+    void this.gateway.refresh();
+  }
+
+  rollChanged(_subset: SubsetName): void {
+    void this.gateway.refresh();
+  }
+
+  keyChanged(subset: SubsetName, key: StoredGroupKey): void {
+    this.#refreshView(subset, key);
+  }
+
+  ended(member: MemberRecord, reason: EndReason): void {
+    this.hub.end(member, reason);
+  }
+
+  audited(entry: AuditRecord): void {
+    const { action, actor, subject, subset, epoch } = entry;
+    this.#dependencies.log.info({ action, actor, subject, subset, epoch }, 'membership changed');
+    this.events.publish({ type: 'membership', entry });
+  }
+
+  received(sender: string, kind: string): void {
+    this.#dependencies.metrics.received(sender, kind);
+  }
+
+  refused(code: string, message: string): void {
+    this.#dependencies.metrics.refused(code);
+    this.events.publish({ type: 'refusal', atMs: this.#dependencies.clock.nowMs(), code, message });
+  }
+
+  connected(session: MemberSession): void {
+    this.#publishSession(session, 'connected');
+  }
+
+  disconnected(session: MemberSession, reason: string): void {
+    this.#publishSession(session, 'disconnected', reason);
+  }
+
+  #publishSession(
+    { member }: MemberSession,
+    change: 'connected' | 'disconnected',
+    reason?: string,
+  ): void {
+    const { subset, name } = member;
+    this.#dependencies.log.debug({ subset, member: name, change, reason }, 'a session changed');
+    const atMs = this.#dependencies.clock.nowMs();
+    this.events.publish({
+      type: 'session',
+      atMs,
+      subset,
+      member: name,
+      change,
+      ...(reason ? { reason } : {}),
+    });
+  }
+
+  #refreshView(subset: SubsetName, key: StoredGroupKey): void {
+    const step = this.#views.update(subset, key);
+    if (!step) return;
+    if (step.onlyKey) this.hub.broadcastKey(subset, step.previousRevision, step.view);
+    else this.hub.broadcastView(subset, step.view);
+  }
+
+  #callerContext(): CallerContext {
+    const { name, rootCertificate } = this.directory.vpn;
+    return { vpn: name, rootCertificate, nowMs: this.#dependencies.clock.nowMs() };
+  }
+}

@@ -1,0 +1,220 @@
+import { serveMetrics } from '../api/server/metrics-server.ts';
+import { vpnPrefixes } from '../core/gateway-plan.ts';
+import { createHost } from '../host/host.ts';
+import { readLinks } from '../host/link/link-snapshot.ts';
+import { assertNoOverlap } from '../host/network-overlap.ts';
+import { createRunner, type Runner } from '../host/runner.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { MasterName } from '../model/names.ts';
+import { decodeRecord, type VpnRecord, vpnRecordSchema } from '../model/records.ts';
+import { dataDirectory } from '../provision/data-directory.ts';
+import { readSealingKey } from '../provision/sealing-key-file.ts';
+import { runUntilAborted } from '../runtime/abort.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { lockDirectory } from '../runtime/directory-lock.ts';
+import { createLog, type Log, type LogLevel } from '../runtime/log.ts';
+import { vpnKey } from '../store/keys.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store } from '../store/store.ts';
+import { describeStatus, handshakeAges } from './describe-status.ts';
+import { ControlServer } from './http/control-server.ts';
+import { Master } from './master.ts';
+import { MasterError } from './master-error.ts';
+import { type MasterIdentity, readMasterIdentity } from './master-identity.ts';
+import { MasterMetrics } from './observability/master-metrics.ts';
+import { createUnderlay } from './underlay.ts';
+
+export interface MasterConfig {
+  readonly name: MasterName;
+  /** The data directory of `hanse vpn create`. */
+  readonly dir: string;
+  /** As `openStore` takes it. */
+  readonly store: string;
+  readonly listen: Endpoint;
+  readonly metricsListen?: Endpoint | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** How often keys, handshakes and interfaces are looked after when nothing happens. */
+const upkeepEveryMs = 10_000;
+
+/**
+ * Runs a master until the signal is aborted. Its tunnels stay up afterwards: traffic does not stop
+ * because a master restarts.
+ * @throws InvalidInputError, HostError, MasterError, StoreError when it cannot start; nothing is
+ *   touched then. `directory-busy` when this master runs already
+ */
+export async function runMaster(config: MasterConfig, signal: AbortSignal): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const log = createLog({ level: config.logLevel, name: config.name });
+  const metrics = new MasterMetrics();
+  const directory = dataDirectory(config.dir);
+  const files = directory.master(config.name);
+  cleanup.use(await lockDirectory(files.directory));
+  const identity = await readMasterIdentity(files);
+  const sealingKey = await readSealingKey(directory.sealingKey);
+  const observe = (operation: string, seconds: number): void =>
+    metrics.storeOperation(operation, seconds);
+  const store = cleanup.use(await openStore(config.store, { log, observe }));
+  const stop = new AbortController();
+  const running = AbortSignal.any([signal, stop.signal]);
+  const environment = { clock: systemClock, log, metrics, store, signal: running };
+  const { vpn, ...machine } = await prepareMachine(config.name, environment);
+  const master = await Master.open(
+    { name: config.name, identity, sealingKey },
+    { ...environment, ...machine },
+  );
+  const tasks = runTasks(master, environment, stop);
+  cleanup.defer(async () => {
+    stop.abort(new Error('the master stops'));
+    await master.subsets.stop();
+    await tasks;
+  });
+  await serve(
+    master,
+    { config, identity, vpn, startedAtMs: systemClock.nowMs() },
+    { ...environment, ...machine, cleanup },
+  );
+  log.info({ vpn: vpn.name, listen: config.listen, backend: machine.host.backend }, 'serving');
+  await aborted(running);
+  if (!signal.aborted) throw stop.signal.reason;
+}
+
+interface Environment {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: MasterMetrics;
+  readonly store: Store;
+  readonly signal: AbortSignal;
+}
+
+/** Everything about the machine is checked before anything on it is touched. */
+async function prepareMachine(name: MasterName, { clock, log, store }: Environment) {
+  const vpn = await readVpn(store);
+  const runner = createRunner();
+  await assertNoOverlap(vpnPrefixes(vpn), await interfacesOfVpn(vpn, runner), runner);
+  const host = await createHost({ owner: `${vpn.id}/${name}` }, { runner, log, clock });
+  return { vpn, host, underlay: createUnderlay({ runner, clock }) };
+}
+
+async function readVpn(store: Store): Promise<VpnRecord> {
+  const entry = await store.get(vpnKey);
+  if (entry) return decodeRecord(vpnRecordSchema, entry.key, entry.value);
+  throw new MasterError(
+    'the store holds no VPN: make one with "hanse vpn create", or name the right store',
+    {
+      code: 'no-authority',
+    },
+  );
+}
+
+/** Several nodes of one VPN may share a machine; their networks are the VPN's own. */
+async function interfacesOfVpn(vpn: VpnRecord, runner: Runner): Promise<ReadonlySet<string>> {
+  const links = [...(await readLinks(runner)).values()];
+  return new Set(
+    links.filter(({ alias }) => alias.startsWith(`hanse:${vpn.id}/`)).map(({ name }) => name),
+  );
+}
+
+/** What goes on by itself. When a part of it fails for good, the whole master stops and says why. */
+async function runTasks(
+  master: Master,
+  environment: Environment,
+  stop: AbortController,
+): Promise<void> {
+  const { signal } = environment;
+  const fail = (error: unknown): void => stop.abort(error);
+  master.subsets.reconcile();
+  await Promise.all([
+    runUntilAborted((until) => master.follower.run(until), signal, fail),
+    runUntilAborted((until) => master.hub.runHeartbeats(until), signal, fail),
+    runUntilAborted((until) => runUpkeep(master, environment, until), signal, fail),
+  ]);
+}
+
+async function runUpkeep(
+  master: Master,
+  { clock, log }: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await master.gateway.refresh();
+    await master
+      .rotateBackboneKeyIfOld()
+      .catch((error: unknown) => log.warn({ error }, 'could not rotate the backbone key'));
+    await clock.sleep(upkeepEveryMs, signal).catch(() => undefined);
+  }
+}
+
+interface ServeOptions {
+  readonly config: MasterConfig;
+  readonly identity: MasterIdentity;
+  readonly vpn: VpnRecord;
+  readonly startedAtMs: number;
+}
+
+interface ServeDependencies extends Environment {
+  readonly host: Awaited<ReturnType<typeof createHost>>;
+  readonly cleanup: AsyncDisposableStack;
+}
+
+async function serve(
+  master: Master,
+  options: ServeOptions,
+  dependencies: ServeDependencies,
+): Promise<void> {
+  const { config, identity, vpn, startedAtMs } = options;
+  const { host, metrics, clock, cleanup } = dependencies;
+  observeMaster(master, dependencies);
+  const status = { name: config.name, storeUrl: config.store, startedAtMs, backend: host.backend };
+  const routes = {
+    ...dependencies,
+    ...master.parts,
+    describeStatus: () => describeStatus(master, status, { metrics, clock }),
+  };
+  cleanup.use(
+    await ControlServer.listen(
+      {
+        listen: config.listen,
+        certificate: identity.certificate,
+        privateKey: identity.privateKey,
+        rootCertificate: vpn.rootCertificate,
+      },
+      {
+        ...dependencies,
+        routes,
+        sessions: master.sessions,
+        received: (sender, kind) => master.received(sender, kind),
+      },
+    ),
+  );
+  cleanup.defer(() => master.hub.closeAll());
+  if (config.metricsListen) cleanup.use(await serveMetrics(config.metricsListen, metrics.registry));
+}
+
+/** The figures that Prometheus asks for. */
+function observeMaster(master: Master, { metrics, clock, host }: ServeDependencies): void {
+  metrics.observe({
+    subsets: () =>
+      master.subsets.acting().map(({ state }) => ({
+        subset: state.subset,
+        members: state.roll.activeCount,
+        sessions: master.hub.count(state.subset),
+        epoch: state.key.epoch,
+      })),
+    backboneHandshakes: async () =>
+      handshakeAges(master, await master.gateway.observe(), clock.nowMs()).flatMap(
+        ({ name, handshakeAgeMs }) =>
+          handshakeAgeMs === undefined ? [] : [{ master: name, ageMs: handshakeAgeMs }],
+      ),
+    drops: async () =>
+      Object.entries(await host.observeDrops()).map(([rule, packets]) => ({ rule, packets })),
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+}

@@ -1,0 +1,149 @@
+import type { MasterName, SubsetName } from '../../model/names.ts';
+import type { SubsetRecord } from '../../model/records.ts';
+import { runUntilAborted } from '../../runtime/abort.ts';
+import type { Directory } from '../directory/directory.ts';
+import { MasterError } from '../master-error.ts';
+import { ActingSubset, type ActingSubsetDependencies } from './acting-subset.ts';
+import type { Roll } from './roll.ts';
+import { followRoll } from './roll-follower.ts';
+import { holdSubsetLease } from './subset-lease.ts';
+
+export interface SubsetKeeperDependencies extends Omit<ActingSubsetDependencies, 'isConnected'> {
+  readonly directory: Directory;
+  readonly isConnected: ActingSubsetDependencies['isConnected'];
+  /** Called when the set of subsets that are acted for has changed. */
+  readonly onActingChanged: (subset: SubsetName) => void;
+  /** Store events that a watch of a roll delivered. */
+  readonly onRollEvents: (subset: SubsetName, count: number) => void;
+}
+
+interface Running {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Runs the subsets that the directory gives to this master: holds the lease and acts for those
+ * that are its own, follows the rolls of those that it backs up, and touches no other.
+ */
+export class SubsetKeeper {
+  readonly #master: MasterName;
+  readonly #dependencies: SubsetKeeperDependencies;
+  readonly #acting = new Map<SubsetName, ActingSubset>();
+  readonly #following = new Map<SubsetName, Roll>();
+  readonly #running = new Map<string, Running>();
+
+  constructor(options: { readonly master: MasterName }, dependencies: SubsetKeeperDependencies) {
+    this.#master = options.master;
+    this.#dependencies = dependencies;
+  }
+
+  /** Starts and stops what the directory now says. */
+  reconcile(): void {
+    const { acting, backup } = this.#dependencies.directory.subsetsOf(this.#master);
+    const wanted = new Map<string, () => (signal: AbortSignal) => Promise<void>>();
+    for (const { name } of acting)
+      wanted.set(`acting ${name}`, () => (signal) => this.#act(name, signal));
+    for (const { name } of backup)
+      wanted.set(`backup ${name}`, () => (signal) => this.#standBy(name, signal));
+    for (const [id, { stop }] of this.#running)
+      if (!wanted.has(id)) stop.abort(new Error('no longer ours'));
+    for (const [id, task] of wanted) if (!this.#running.has(id)) this.#start(id, task());
+  }
+
+  /** The subset, while it is acted for here. */
+  find(subset: SubsetName): ActingSubset | undefined {
+    return this.#acting.get(subset);
+  }
+
+  /** @throws MasterError `no-such-subset`; `not-acting`, which names the master to ask */
+  require(subset: SubsetName): ActingSubset {
+    const found = this.#acting.get(subset);
+    if (found) return found;
+    const acting = this.#dependencies.directory.actingFor(subset);
+    if (!acting) {
+      throw new MasterError(`there is no subset ${subset}: "hanse subset list" shows them`, {
+        code: 'no-such-subset',
+        fields: { subset },
+      });
+    }
+    const mine = acting === this.#master;
+    throw new MasterError(
+      mine
+        ? `${acting} is about to act for ${subset}: ask again`
+        : `${subset} is governed by ${acting}: ask there`,
+      { code: 'not-acting', fields: { subset, acting }, retryable: true },
+    );
+  }
+
+  acting(): readonly ActingSubset[] {
+    return [...this.#acting.values()];
+  }
+
+  /** The rolls that are followed for others. */
+  following(): ReadonlyMap<SubsetName, Roll> {
+    return this.#following;
+  }
+
+  /** Ends everything, giving the leases back. */
+  async stop(): Promise<void> {
+    for (const { stop } of this.#running.values()) stop.abort(new Error('the master stops'));
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  #start(id: string, task: (signal: AbortSignal) => Promise<void>): void {
+    const stop = new AbortController();
+    const done = runUntilAborted(task, stop.signal, (error) =>
+      this.#dependencies.log.error({ task: id, error }, 'a subset stopped'),
+    ).finally(() => this.#running.delete(id));
+    this.#running.set(id, { stop, done });
+  }
+
+  #act(subset: SubsetName, signal: AbortSignal): Promise<void> {
+    return holdSubsetLease(
+      { subset, master: this.#master },
+      this.#dependencies,
+      async ({ fence, lost }) => {
+        const { directory } = this.#dependencies;
+        const open = {
+          subset,
+          master: this.#master,
+          vpn: directory.vpn,
+          fence,
+          record: () => this.#recordOf(subset),
+        };
+        const acting = await ActingSubset.open(open, this.#dependencies);
+        this.#acting.set(subset, acting);
+        this.#dependencies.onActingChanged(subset);
+        try {
+          await acting.run(lost);
+        } finally {
+          this.#acting.delete(subset);
+          this.#dependencies.onActingChanged(subset);
+        }
+      },
+      signal,
+    );
+  }
+
+  async #standBy(subset: SubsetName, signal: AbortSignal): Promise<void> {
+    try {
+      await followRoll(
+        subset,
+        { ...this.#dependencies, publish: (roll) => this.#following.set(subset, roll) },
+        signal,
+      );
+    } finally {
+      this.#following.delete(subset);
+    }
+  }
+
+  #recordOf(subset: SubsetName): SubsetRecord {
+    const known = this.#dependencies.directory.subsets.get(subset);
+    if (known) return known.record;
+    throw new MasterError(`${subset} is no longer in the directory`, {
+      code: 'no-such-subset',
+      fields: { subset },
+    });
+  }
+}
