@@ -1,0 +1,70 @@
+import {
+  isOperatorProfile,
+  type KnownMaster,
+  writeOperatorProfile,
+} from '../api/client/operator-profile.ts';
+import type { OperatorName, VpnName } from '../model/names.ts';
+import { type Issuer, issueLeaf } from '../trust/certificate-authority.ts';
+import { operatorPeriod } from './certificate-lifetimes.ts';
+import type { ProvisionDependencies } from './create-vpn.ts';
+import { readDirectoryRecords } from './directory-records.ts';
+import { ProvisionError } from './provision-error.ts';
+import { openRoot } from './root-key.ts';
+import { createTlsKey } from './tls-key.ts';
+
+/**
+ * Makes an operator's profile, a directory that can be copied to another machine.
+ * @param rootKeyPath where the VPN's root key is
+ * @returns the directory
+ * @throws ProvisionError `exists`, `no-vpn`, `no-root-key`, `wrong-root-key`
+ */
+export async function createOperator(
+  name: OperatorName,
+  rootKeyPath: string,
+  dependencies: ProvisionDependencies,
+): Promise<string> {
+  const { directory, store, storeUrl } = dependencies;
+  const path = directory.operator(name);
+  const { vpn, masters } = await readDirectoryRecords(store, storeUrl);
+  if (await isOperatorProfile(path)) {
+    throw new ProvisionError(
+      `operator ${name} exists: its profile is ${path}; remove it first to make new credentials`,
+      { code: 'exists', fields: { name } },
+    );
+  }
+  const root = await openRoot(vpn, rootKeyPath);
+  const known = masters.map((master) => ({ name: master.name, control: master.control }));
+  await writeOperator({ name, vpn: vpn.name, root, masters: known }, dependencies);
+  return path;
+}
+
+/** Whose credentials to write, and by which root they are issued. */
+export interface OperatorGrant {
+  readonly name: OperatorName;
+  readonly vpn: VpnName;
+  readonly root: Issuer;
+  readonly masters: readonly KnownMaster[];
+}
+
+/** Writes new credentials over whatever profile of that name there is. */
+export async function writeOperator(
+  { name, vpn, root, masters }: OperatorGrant,
+  { directory, nowMs }: Pick<ProvisionDependencies, 'directory' | 'nowMs'>,
+): Promise<void> {
+  const key = createTlsKey();
+  const certificateChain = await issueLeaf({
+    identity: { kind: 'operator', vpn, name },
+    subjectPublicKey: key.spki,
+    wireguardKeys: {},
+    issuer: root,
+    period: operatorPeriod(nowMs),
+  });
+  await writeOperatorProfile(directory.operator(name), {
+    vpn,
+    operator: name,
+    masters: [...masters],
+    rootCertificate: root.certificatePem,
+    certificateChain,
+    privateKey: key.privateKeyPem,
+  });
+}
