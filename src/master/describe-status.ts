@@ -56,12 +56,13 @@ function subsetStatuses({ subsets, hub }: Master): MasterStatus['subsets'] {
 
 /** The other masters, and when WireGuard last shook hands with each. */
 export function handshakeAges(
-  { directory }: Master,
+  { directory, name: self }: Master,
   observations: readonly PeerObservation[],
   nowMs: number,
 ): MasterStatus['masters'] {
   const latest = new Map(observations.map((peer) => [peer.publicKey, peer.latestHandshakeMs]));
-  return [...directory.masters.values()].map(({ record, keys }) => {
+  const others = [...directory.masters.values()].filter(({ record }) => record.name !== self);
+  return others.map(({ record, keys }) => {
     const handshakeMs = latest.get(keys.backbone);
     return {
       name: record.name,

@@ -48,6 +48,7 @@ const backboneTurnMs = 20_000;
 
 /** One master's parts, wired: what the directory, the subsets, the sessions and the gateway tell each other. */
 export class Master implements SubsetEvents, SessionObserver {
+  readonly name: MasterName;
   readonly directory: Directory;
   readonly follower: DirectoryFollower;
   readonly subsets: SubsetKeeper;
@@ -65,6 +66,7 @@ export class Master implements SubsetEvents, SessionObserver {
     options: MasterOptions,
     dependencies: MasterDependencies,
   ) {
+    this.name = options.name;
     this.#options = options;
     this.#dependencies = dependencies;
     this.follower = follower;
