@@ -27,6 +27,7 @@ import {
 } from '../model/names.ts';
 import { type AuthorityScope, readIntermediate, readRoot } from './authority-certificate.ts';
 import {
+  clockSkewAllowanceMs,
   extendedKeyUsageOf,
   extensionValue,
   nameConstraintsOf,
@@ -83,6 +84,7 @@ export async function createRoot(options: {
   readonly vpn: VpnName;
   readonly period: CertificatePeriod;
 }): Promise<AuthorityCredentials> {
+  requirePeriod(options.period);
   const { privateKey, spki } = createKey();
   const name = distinguishedName([commonName, `Hanse root of ${options.vpn}`]);
   const certificatePem = await signCertificate(
@@ -151,7 +153,7 @@ export function createIssuer(credentials: AuthorityCredentials): Issuer {
   return {
     certificatePem: credentials.certificatePem,
     scope,
-    notAfterMs: certificate.x509.validToDate.getTime(),
+    notAfterMs: certificate.notAfterMs,
     name: AsnConvert.parse(certificate.subject, Name),
     privateKey,
     keyIdentifier: keyIdentifierOf(certificate.spki),
@@ -228,17 +230,23 @@ function requireScope(issuer: Issuer, vpn: VpnName, subset?: SubsetName): void {
 }
 
 function requireWithin(issuer: Issuer, period: CertificatePeriod): void {
-  if (!(period.fromMs < period.untilMs)) {
-    throw new InvalidInputError('a certificate must end after it starts', {
-      fromMs: period.fromMs,
-      untilMs: period.untilMs,
-    });
-  }
+  requirePeriod(period);
   if (period.untilMs <= issuer.notAfterMs) return;
   throw new InvalidInputError(
     `the authority ends on ${new Date(issuer.notAfterMs).toISOString()}, before the certificate that it should issue: renew the authority first`,
     { authorityEndsAtMs: issuer.notAfterMs, certificateEndsAtMs: period.untilMs },
   );
+}
+
+/** X.509 cannot say more than the year 9999. */
+const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+function requirePeriod({ fromMs, untilMs }: CertificatePeriod): void {
+  if (clockSkewAllowanceMs <= fromMs && fromMs < untilMs && untilMs <= latestMs) return;
+  throw new InvalidInputError('a certificate must start after 1970 and end after it starts', {
+    fromMs,
+    untilMs,
+  });
 }
 
 function createKey(): { privateKey: KeyObject; spki: Uint8Array } {

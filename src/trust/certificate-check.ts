@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { dnsNameOf, type Identity } from '../model/names.ts';
+import { dnsNameOf, type Identity, type VpnName } from '../model/names.ts';
 import { readIntermediate, readRoot } from './authority-certificate.ts';
 import { type LeafIdentity, readLeaf } from './leaf-certificate.ts';
 import { type ParsedCertificate, parseCertificate } from './parsed-certificate.ts';
@@ -26,22 +26,17 @@ export interface ChainCheck {
  *   `wrong-subset`, `wrong-identity`, `expired`, `not-yet-valid`, `untrusted`
  */
 export async function verifyChain(check: ChainCheck): Promise<LeafIdentity> {
-  if (check.chain.length === 0 || check.chain.length > 2) {
+  const [leafPem, intermediatePem, ...more] = check.chain;
+  if (leafPem === undefined || more.length > 0) {
     throw malformed('the certificate chain', 'expected a leaf and at most one intermediate');
   }
-  const chain = check.chain.map(parseCertificate);
+  const leaf = parseCertificate(leafPem);
+  const intermediates = intermediatePem === undefined ? [] : [parseCertificate(intermediatePem)];
   const root = parseCertificate(check.root);
-  const [leaf, intermediate] = chain as [ParsedCertificate, ParsedCertificate?];
   const result = readLeaf(leaf);
-  requireIdentity(result.identity, check.expected, root);
-  requireIssuerOf(result.identity, intermediate);
-  const path = [...chain, root];
-  for (const certificate of path) requireValidAt(check.nowMs, certificate, result.identity);
-  requireSignatures(path, result.identity);
-  const authorities =
-    intermediate === undefined ? ([root.x509] as const) : ([intermediate.x509, root.x509] as const);
-  const fault = await findPathFault({ leaf: leaf.x509, authorities }, check.nowMs);
-  if (fault !== undefined) throw untrusted(result.identity, `PKI.js refuses the path: ${fault}`);
+  requireIdentity(result.identity, check.expected, readRoot(root).vpn);
+  requireIssuerOf(result.identity, intermediates[0]);
+  await requirePath([leaf, ...intermediates, root], check.nowMs, dnsNameOf(result.identity));
   return result;
 }
 
@@ -55,14 +50,12 @@ export function rootFingerprint(rootPem: string): string {
 function requireIdentity(
   identity: Identity,
   expected: ChainCheck['expected'],
-  root: ParsedCertificate,
+  rootVpn: VpnName,
 ): void {
   const exact = typeof expected === 'string' ? undefined : expected;
-  const expectedVpn = exact?.vpn ?? readRoot(root).vpn;
   const actual = dnsNameOf(identity);
-  if (identity.vpn !== expectedVpn) {
-    throw mismatch('wrong-vpn', { actual, expected: expectedVpn });
-  }
+  const otherVpn = [rootVpn, exact?.vpn ?? rootVpn].find((vpn) => vpn !== identity.vpn);
+  if (otherVpn !== undefined) throw mismatch('wrong-vpn', { actual, expected: otherVpn });
   const isOtherSubset =
     exact?.kind === 'member' && identity.kind === 'member' && exact.subset !== identity.subset;
   if (isOtherSubset) throw mismatch('wrong-subset', { actual, expected: exact.subset });
@@ -87,37 +80,41 @@ function requireIssuerOf(identity: Identity, intermediate: ParsedCertificate | u
   }
 }
 
-function requireValidAt(nowMs: number, { x509 }: ParsedCertificate, identity: Identity): void {
-  const name = dnsNameOf(identity);
-  const notBefore = x509.validFromDate;
-  const notAfter = x509.validToDate;
-  if (!(notBefore.getTime() <= nowMs)) {
-    const limit = isoTime(notBefore);
-    throw new TrustError(`the chain of ${name} holds a certificate that starts at ${limit} only`, {
-      code: 'not-yet-valid',
-      fields: { name, limit },
-    });
-  }
-  if (!(nowMs <= notAfter.getTime())) {
-    const limit = isoTime(notAfter);
-    throw new TrustError(`the chain of ${name} holds a certificate that expired at ${limit}`, {
-      code: 'expired',
-      fields: { name, limit },
-    });
-  }
+/** @param path the leaf, what certifies it, and so on to the root */
+async function requirePath(
+  path: readonly ParsedCertificate[],
+  nowMs: number,
+  name: string,
+): Promise<void> {
+  for (const certificate of path) requireValidAt(nowMs, certificate, name);
+  path.forEach((certificate, index) => {
+    if (isSignedBy(certificate, path[index + 1] ?? certificate)) return;
+    throw untrusted(name, 'OpenSSL finds a certificate that the next one did not sign');
+  });
+  const fault = await findPathFault(
+    path.map(({ x509 }) => x509),
+    nowMs,
+  );
+  if (fault !== undefined) throw untrusted(name, `PKI.js refuses the path: ${fault}`);
 }
 
-/** Every certificate is issued and signed by the next; the last is the root. */
-function requireSignatures(path: readonly ParsedCertificate[], identity: Identity): void {
-  path.forEach((certificate, index) => {
-    const issuer = (path[index + 1] ?? certificate).x509;
-    if (certificate.x509.checkIssued(issuer) && certificate.x509.verify(issuer.publicKey)) return;
-    throw untrusted(identity, 'OpenSSL finds that a certificate was not signed by the next');
+function requireValidAt(nowMs: number, certificate: ParsedCertificate, name: string): void {
+  const { notBeforeMs, notAfterMs } = certificate;
+  if (notBeforeMs <= nowMs && nowMs <= notAfterMs) return;
+  const isEarly = nowMs < notBeforeMs;
+  const limit = new Date(isEarly ? notBeforeMs : notAfterMs).toISOString();
+  const what = isEarly ? `starts at ${limit} only` : `expired at ${limit}`;
+  throw new TrustError(`the chain of ${name} holds a certificate that ${what}`, {
+    code: isEarly ? 'not-yet-valid' : 'expired',
+    fields: { name, limit },
   });
 }
 
-function untrusted(identity: Identity, reason: string): TrustError {
-  const name = dnsNameOf(identity);
+function isSignedBy({ x509 }: ParsedCertificate, issuer: ParsedCertificate): boolean {
+  return x509.checkIssued(issuer.x509) && x509.verify(issuer.x509.publicKey);
+}
+
+function untrusted(name: string, reason: string): TrustError {
   return new TrustError(`the certificate of ${name} does not lead to the root of this VPN`, {
     code: 'untrusted',
     fields: { name },
@@ -136,9 +133,4 @@ function mismatch(
       fields,
     },
   );
-}
-
-/** ISO 8601; `never` for a time outside what certificates can say. */
-function isoTime(date: Date): string {
-  return Number.isNaN(date.getTime()) ? 'never' : date.toISOString();
 }

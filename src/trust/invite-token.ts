@@ -23,8 +23,8 @@ const tokenType = 'hanse-invite';
 const algorithm = 'ES256';
 /** A token is pasted into a terminal, and sent in a message that allows this much. */
 const maxTokenLength = 4_096;
-/** Two 32-byte numbers in base64url (RFC 7518 §3.4). */
-const signatureLength = 86;
+/** Two 32-byte numbers (RFC 7518 §3.4). */
+const signatureLength = 64;
 const what = 'the invite token';
 
 const headerSchema = z.strictObject({
@@ -157,7 +157,7 @@ function readToken(text: string, nowMs: number) {
   const jws = token.slice(tokenPrefix.length);
   const [header, payload, signature, ...rest] = jws.split('.');
   if (header === undefined || payload === undefined || rest.length > 0) throw cutOff();
-  if (signature?.length !== signatureLength) throw cutOff();
+  if (signature === undefined || decodePart(signature).length !== signatureLength) throw cutOff();
   const signer = parsePart(headerSchema, header).kid;
   const claims = claimsOf(parsePayload(payload));
   requireUnexpired(claims, nowMs);
@@ -174,18 +174,23 @@ function parsePayload(text: string): Payload {
 }
 
 function parsePart<S extends z.ZodType>(schema: S, text: string): z.infer<S> {
+  const bytes = decodePart(text);
   let json: unknown;
   try {
-    const bytes = Buffer.from(text, 'base64url');
-    if (bytes.toString('base64url') !== text) throw cutOff();
     json = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
-    if (cause instanceof TrustError) throw cause;
     throw malformed(what, 'a part of it is not JSON; copy the whole token again', cause);
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   throw malformed(what, `a part of it is not valid: ${z.prettifyError(result.error)}`);
+}
+
+/** Base64url has several spellings for one value; a token has one. */
+function decodePart(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64url');
+  if (bytes.toString('base64url') !== text) throw cutOff();
+  return bytes;
 }
 
 function requireUnexpired({ expiresAtMs }: InviteClaims, nowMs: number): void {

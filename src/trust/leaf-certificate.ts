@@ -46,7 +46,7 @@ export function readLeaf(certificate: ParsedCertificate): LeafIdentity {
     identity,
     wireguardKeys: binding === undefined ? {} : decodeWireguardKeys(binding.value),
     publicKeySpkiSha256: identityKeyOf(certificate.spki),
-    notAfterMs: certificate.x509.validToDate.getTime(),
+    notAfterMs: certificate.notAfterMs,
   };
 }
 

@@ -11,6 +11,9 @@ export interface ParsedCertificate {
   readonly spki: Uint8Array;
   /** Name in DER; two bytes when empty. */
   readonly subject: Uint8Array;
+  /** The first and the last moment of its validity. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
   /** By object identifier (hexadecimal DER content); each occurs once. */
   readonly extensions: ReadonlyMap<string, ParsedExtension>;
 }
@@ -41,7 +44,7 @@ export function parseCertificate(input: X509Certificate | Uint8Array | string): 
   if (![signatureAlgorithm, body.signatureAlgorithm].every(isEcdsaWithSha256)) {
     throw malformed(what, 'it is not signed with ECDSA and SHA-256');
   }
-  return { x509, ...body };
+  return { x509, ...readPeriod(x509), ...body };
 }
 
 /** Whether these bytes are a P-256 public key in the one form that certificates carry. */
@@ -71,17 +74,28 @@ export function requireNoOtherCritical(
 
 function parseByOpenssl(input: Uint8Array | string): X509Certificate {
   const der = typeof input === 'string' ? decodePem(input) : input;
+  let x509: X509Certificate;
   try {
-    return new X509Certificate(der);
+    x509 = new X509Certificate(der);
   } catch (cause) {
     throw malformed(what, 'OpenSSL cannot parse it', cause);
   }
+  // OpenSSL ignores what follows the certificate.
+  if (x509.raw.length !== der.length) throw malformed(what, 'more follows than one certificate');
+  return x509;
 }
 
 function decodePem(text: string): Uint8Array {
   const base64 = text.length > maxPemLength ? undefined : pemBlock.exec(text)?.[1];
   if (base64 === undefined) throw malformed(what, 'expected one PEM block of type CERTIFICATE');
   return Buffer.from(base64, 'base64');
+}
+
+function readPeriod({ validFromDate, validToDate }: X509Certificate) {
+  const period = { notBeforeMs: validFromDate.getTime(), notAfterMs: validToDate.getTime() };
+  // OpenSSL parses a certificate whose times are none.
+  if (Object.values(period).some(Number.isNaN)) throw malformed(what, 'its period is no time');
+  return period;
 }
 
 /** TBSCertificate (RFC 5280 §4.1.2) of version 3, without the unique identifiers nobody uses. */

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Certificate } from 'pkijs';
+import { describeError } from '../model/error.ts';
 
 /*
  * RFC 5280 §6 by PKI.js. Its engine takes a list of names for permitted when one of them is, adds a
@@ -7,26 +8,32 @@ import type { Certificate } from 'pkijs';
  * only check: the form that `certificate-profile.ts` demands leaves no room for any of these.
  */
 
-export interface Path {
-  readonly leaf: X509Certificate;
-  /** From the leaf's issuer on, the root last. */
-  readonly authorities: readonly [X509Certificate, ...X509Certificate[]];
-}
-
-/** Why there is no valid path from the leaf to the root at that time; undefined when there is one. */
-export async function findPathFault(path: Path, nowMs: number): Promise<string | undefined> {
+/**
+ * Why the path is not valid at that time; undefined when it is.
+ * @param path the leaf, what certifies it, and so on to the root, which is trusted
+ */
+export async function findPathFault(
+  path: readonly X509Certificate[],
+  nowMs: number,
+): Promise<string | undefined> {
   // Loading takes 50 ms, which a member's start does not have; it connects before it needs this.
   const { Certificate, CertificateChainValidationEngine } = await import('pkijs');
   const parse = ({ raw }: X509Certificate) => Certificate.fromBER(new Uint8Array(raw));
-  const authorities = path.authorities.map((authority) => parseOnce(authority, parse));
-  const engine = new CertificateChainValidationEngine({
-    trustedCerts: authorities.slice(-1),
-    // The engine validates the last one.
-    certs: [...authorities.slice(0, -1), parse(path.leaf)],
-    checkDate: new Date(nowMs),
-  });
-  const { result, resultMessage } = await engine.verify();
-  return result ? undefined : resultMessage;
+  const [leaf, ...authorities] = path;
+  if (leaf === undefined || authorities.length === 0) return 'there is no issuer';
+  try {
+    const [root, ...intermediates] = authorities.map((one) => parseOnce(one, parse)).reverse();
+    const engine = new CertificateChainValidationEngine({
+      trustedCerts: root === undefined ? [] : [root],
+      // The engine validates the last one.
+      certs: [...intermediates, parse(leaf)],
+      checkDate: new Date(nowMs),
+    });
+    const { result, resultMessage } = await engine.verify();
+    return result ? undefined : resultMessage;
+  } catch (error) {
+    return describeError(error);
+  }
 }
 
 /**
