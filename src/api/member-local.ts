@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import { endpointSchema } from '../model/endpoint.ts';
+import {
+  masterNameSchema,
+  memberNameSchema,
+  subsetNameSchema,
+  vpnNameSchema,
+} from '../model/names.ts';
+import { addressSchema, prefixSchema } from '../model/prefix.ts';
+import { epochSchema } from '../model/wireguard-key.ts';
+
+/*
+ * What a member's daemon answers on its local socket: HTTP over `member.sock` in the member's
+ * directory. Whoever may open the socket may do all of it. Failures are a `Problem` (endpoints.ts).
+ */
+
+const timeMs = z.number().int().nonnegative();
+
+/** A request to the local socket, defined once for both ends. */
+export interface LocalEndpoint<
+  Body extends z.ZodType = z.ZodType,
+  Reply extends z.ZodType = z.ZodType,
+> {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body: Body;
+  readonly response: Reply;
+}
+
+function defineLocal<Body extends z.ZodType, Reply extends z.ZodType>(
+  endpoint: LocalEndpoint<Body, Reply>,
+): LocalEndpoint<Body, Reply> {
+  return endpoint;
+}
+
+/** `VPN.SUBSET`: how a membership is named locally. */
+const membershipNameSchema = z.string().max(65);
+
+/**
+ * - `joining`: its invite has been sent or is about to be; ends in `resuming` or is dropped.
+ * - `connecting`: trying the acting master and its backups in turn.
+ * - `resuming`: connected; nothing heard yet since saying which view it has.
+ * - `live`: the master answers, and changes are applied as they come.
+ * - `waiting`: no master answered, or the last one refused; tries again by itself.
+ * - `ended`: over for good; `endReason` says why.
+ */
+export const sessionStateSchema = z.enum([
+  'joining',
+  'connecting',
+  'resuming',
+  'live',
+  'waiting',
+  'ended',
+]);
+export type SessionState = z.infer<typeof sessionStateSchema>;
+
+export const membershipStatusSchema = z.object({
+  membership: membershipNameSchema,
+  vpn: vpnNameSchema,
+  subset: subsetNameSchema,
+  name: memberNameSchema,
+  session: z.object({
+    state: sessionStateSchema,
+    sinceMs: timeMs,
+    /** The master at the other end. */
+    master: masterNameSchema.optional(),
+    /** Why the last attempt or session came to its end. */
+    lastError: z.string().optional(),
+    reconnects: z.number().int(),
+  }),
+  endReason: z.string().optional(),
+  /** Absent before the admission and after the end. */
+  place: z
+    .object({ ipv4: addressSchema, ipv6: addressSchema, prefixes: z.array(prefixSchema) })
+    .optional(),
+  epoch: epochSchema.optional(),
+  appliedRevision: z.number().int().optional(),
+  certificateEndsAtMs: timeMs.optional(),
+  /** One per master that the membership knows; the first is the acting one. */
+  masters: z.array(
+    z.object({
+      name: masterNameSchema,
+      role: z.enum(['acting', 'backup']),
+      control: endpointSchema,
+      /** How packets get to it. `none`: known, and not configured yet. */
+      path: z.enum(['tunnel', 'none']),
+    }),
+  ),
+  /** Towards the acting master. */
+  tunnel: z
+    .object({
+      interfaceName: z.string(),
+      endpoint: z.string().optional(),
+      /** Absent when there was no handshake yet. */
+      handshakeAgeMs: z.number().optional(),
+      receivedBytes: z.number(),
+      sentBytes: z.number(),
+    })
+    .optional(),
+});
+export type MembershipStatus = z.infer<typeof membershipStatusSchema>;
+
+export const memberStatusSchema = z.object({
+  startedAtMs: timeMs,
+  wireguard: z.object({ backend: z.enum(['kernel', 'wireguard-go']), version: z.string() }),
+  memberships: z.array(membershipStatusSchema),
+});
+export type MemberStatus = z.infer<typeof memberStatusSchema>;
+
+export const localStatus = defineLocal({
+  method: 'GET',
+  path: '/v1/status',
+  body: z.undefined(),
+  response: memberStatusSchema,
+});
+
+/** Joins one more VPN or subset with the daemon that runs; answers when the tunnel is up. */
+export const localJoin = defineLocal({
+  method: 'POST',
+  path: '/v1/join',
+  body: z.object({ token: z.string().max(4_096), name: memberNameSchema.optional() }),
+  response: z.object({
+    membership: membershipNameSchema,
+    name: memberNameSchema,
+    ipv4: addressSchema,
+    ipv6: addressSchema,
+  }),
+});
+
+/** Leaves; answers when the master has recorded it, or at once with `force`. */
+export const localLeave = defineLocal({
+  method: 'POST',
+  path: '/v1/leave',
+  body: z.object({
+    /** May be left out when there is only one. */
+    membership: membershipNameSchema.optional(),
+    /** Only forgets it here: for when no master can be reached. */
+    force: z.boolean().default(false),
+  }),
+  response: z.object({ membership: membershipNameSchema, reason: z.string() }),
+});
+
+/** Prometheus text format; not JSON, so no `LocalEndpoint`. */
+export const localMetricsPath = '/metrics';

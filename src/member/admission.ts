@@ -1,0 +1,91 @@
+import { HostError } from '../host/host-error.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { InviteClaims } from '../trust/invite-token.ts';
+import type { ControlCounts } from './control-counts.ts';
+import type { FirstContactOptions } from './first-contact.ts';
+import type { HostKeeper } from './host-keeper.ts';
+import { type Joined, joinUntilAnswered } from './join.ts';
+import type { MemberIdentity } from './member-directory.ts';
+import { MemberError } from './member-error.ts';
+import type { MemberHost } from './member-host.ts';
+import { cautiousMtuBytes } from './membership.ts';
+import type { MembershipFiles, PendingJoin } from './membership-files.ts';
+
+export interface AdmissionOptions {
+  readonly files: MembershipFiles;
+  readonly pending: PendingJoin;
+  readonly invite: InviteClaims;
+  readonly identity: MemberIdentity;
+  readonly interfaceName: string;
+  readonly earlier?: NonNullable<FirstContactOptions['earlier']>;
+}
+
+export interface AdmissionDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly counts: ControlCounts;
+  readonly host: Promise<MemberHost>;
+  readonly hostKeeper: HostKeeper;
+}
+
+/**
+ * Brings a pending join, which is on the disk, to a membership, which is on the disk when this
+ * resolves. The interface is made meanwhile: that takes as long as the master's answer.
+ *
+ * When it fails for good, nothing of the join stays. Otherwise (an abort, a full disk) it stays
+ * pending, and the same call answers the same.
+ * @throws MemberError `join-refused`, `untrusted-master`; HostError `overlap`
+ */
+export async function obtainAdmission(
+  options: AdmissionOptions,
+  dependencies: AdmissionDependencies,
+  signal: AbortSignal,
+): Promise<Joined> {
+  const { files, pending, interfaceName } = options;
+  const { hostKeeper } = dependencies;
+  const early = hostKeeper.set(files.name, pending.startedAtMs, {
+    interfaceName,
+    privateKey: pending.keys.acting.privateKey,
+    mtuBytes: cautiousMtuBytes,
+  });
+  // The next apply meets the same failure, and tells it.
+  early.catch(() => {});
+  try {
+    const joined = await joinUntilAnswered(
+      { ...options, membership: files.name },
+      dependencies,
+      signal,
+    );
+    await refuseOverlap(joined, dependencies);
+    await files.writeAdmitted(joined.state);
+    return joined;
+  } catch (error) {
+    if (isFinal(error)) {
+      await files.dropPending();
+      await hostKeeper.remove(files.name);
+    }
+    throw error;
+  }
+}
+
+/** Gives the place back when this host cannot take it. @throws HostError `overlap` */
+async function refuseOverlap(
+  { state, session }: Joined,
+  { host }: AdmissionDependencies,
+): Promise<void> {
+  try {
+    await (await host).assertNoOverlap(state.place.vpn.prefixes);
+  } catch (error) {
+    session.connection.send({ type: 'leave' });
+    await session.connection[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function isFinal(error: unknown): boolean {
+  if (error instanceof HostError) return error.code === 'overlap';
+  if (!(error instanceof MemberError)) return false;
+  return error.code === 'join-refused' || error.code === 'untrusted-master';
+}

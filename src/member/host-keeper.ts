@@ -1,0 +1,55 @@
+import { type MembershipFacts, planMember } from '../core/member-plan.ts';
+import { interfaceName } from '../host/interface-name.ts';
+import type { IdentityKey } from '../model/records.ts';
+import { LatestLoop } from '../runtime/latest-loop.ts';
+import type { MemberHost } from './member-host.ts';
+
+interface Entry {
+  readonly order: number;
+  readonly facts: MembershipFacts;
+}
+
+/**
+ * The one place that tells the host what to look like, for all memberships together: they share
+ * one routing table. Changes that come while an earlier state is being applied are applied together.
+ */
+export class HostKeeper {
+  readonly #host: Promise<MemberHost>;
+  readonly #signal: AbortSignal;
+  readonly #entries = new Map<string, Entry>();
+  readonly #loop = new LatestLoop(() => this.#apply());
+
+  /** @param host may still be on its way: finding out what the machine can do takes a while */
+  constructor(host: Promise<MemberHost>, signal: AbortSignal) {
+    this.#host = host;
+    this.#signal = signal;
+  }
+
+  /**
+   * Resolves when the host looks so.
+   * @param order when the membership was joined; the earliest of a VPN carries its routes
+   */
+  set(membership: string, order: number, facts: MembershipFacts): Promise<void> {
+    this.#entries.set(membership, { order, facts });
+    return this.#loop.request();
+  }
+
+  /** Resolves when the membership's interface, routes and keys are gone from the host. */
+  remove(membership: string): Promise<void> {
+    return this.#entries.delete(membership) ? this.#loop.request() : Promise.resolve();
+  }
+
+  async #apply(): Promise<void> {
+    const host = await this.#host;
+    const inOrder = [...this.#entries.values()].sort((a, b) => a.order - b.order);
+    await host.apply(planMember(inOrder.map(({ facts }) => facts)), this.#signal);
+  }
+}
+
+/**
+ * The name of a membership's interface towards its acting master. It is made before the VPN's id
+ * is known, so the identity key, which every member has for itself, stands in for it.
+ */
+export function memberInterfaceName(identityKey: IdentityKey, membership: string): string {
+  return interfaceName({ vpnId: identityKey, node: membership, pathClass: 'acting' });
+}

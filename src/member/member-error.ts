@@ -1,0 +1,31 @@
+import { HanseError } from '../model/error.ts';
+
+/**
+ * - `directory-busy`: another daemon runs on the directory. Fields: `directory`.
+ * - `corrupt-state`: a file of the directory cannot be read back. Fields: `file`.
+ * - `no-membership`: nothing to run, or nothing of that name. Fields: `directory` or `membership`.
+ * - `already-member`: the directory has a membership of that VPN and subset. Fields: `membership`.
+ * - `other-vpn`: a VPN of the same name with another root is known. Fields: `membership`.
+ * - `join-refused`: the master refused, and trying again cannot help. Fields: `membership`, `refusal`.
+ * - `untrusted-master`: the other end is not who it should be. Fields: `endpoint` or `master`.
+ * - `unreachable`: no session with the endpoint; retryable. Fields: `endpoint`.
+ * - `session-lost`: the session ended or fell silent; retryable. Fields: `endpoint`.
+ * - `refused`: the master refused to go on; retryable as it says. Fields: `refusal`.
+ * - `bad-message`: the master sent what the protocol does not have here; retryable. Fields: `endpoint`.
+ * - `not-connected`: the request needs a session and there is none; retryable. Fields: `membership`.
+ */
+export type MemberErrorCode =
+  | 'directory-busy'
+  | 'corrupt-state'
+  | 'no-membership'
+  | 'already-member'
+  | 'other-vpn'
+  | 'join-refused'
+  | 'untrusted-master'
+  | 'unreachable'
+  | 'session-lost'
+  | 'refused'
+  | 'bad-message'
+  | 'not-connected';
+
+export class MemberError extends HanseError<MemberErrorCode> {}

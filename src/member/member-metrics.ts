@@ -1,0 +1,93 @@
+import { type MemberStatus, sessionStateSchema } from '../api/member-local.ts';
+import type { ControlCount } from './control-counts.ts';
+
+/** What a scrape is answered with. */
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/**
+ * The member's metrics in Prometheus' text format. They are built from the status at every scrape,
+ * so they agree with it, and a daemon that nobody scrapes never loads the library (40 ms).
+ */
+export async function renderMetrics(
+  status: MemberStatus,
+  counts: readonly ControlCount[],
+): Promise<MetricsPage> {
+  const { Counter, Gauge, Registry } = await import('prom-client');
+  const registry = new Registry();
+  const messages = new Counter({
+    name: 'hanse_member_control_messages_total',
+    help: 'Control messages by direction, peer and kind',
+    labelNames: ['direction', 'peer', 'kind'],
+    registers: [registry],
+  });
+  for (const { direction, peer, kind, count } of counts) {
+    messages.inc({ direction, peer, kind }, count);
+  }
+  for (const { name, help, values } of gauges) {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['membership', 'state'],
+      registers: [registry],
+    });
+    for (const membership of status.memberships) {
+      for (const [labels, value] of values(membership)) {
+        if (value !== undefined) gauge.set({ membership: membership.membership, ...labels }, value);
+      }
+    }
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+type Membership = MemberStatus['memberships'][number];
+type Sample = readonly [labels: { readonly state?: string }, value: number | undefined];
+
+const gauges: readonly {
+  readonly name: string;
+  readonly help: string;
+  readonly values: (membership: Membership) => readonly Sample[];
+}[] = [
+  {
+    name: 'hanse_member_session_state',
+    help: '1 for the state that the control session is in',
+    values: ({ session }) =>
+      sessionStateSchema.options.map((state) => [{ state }, session.state === state ? 1 : 0]),
+  },
+  {
+    name: 'hanse_member_reconnects',
+    help: 'Rounds of connection attempts since the start, without the first',
+    values: ({ session }) => [[{}, session.reconnects]],
+  },
+  {
+    name: 'hanse_member_epoch',
+    help: 'Epoch of the subset key in use',
+    values: ({ epoch }) => [[{}, epoch]],
+  },
+  {
+    name: 'hanse_member_certificate_end_seconds',
+    help: 'When the certificate ends, in Unix time',
+    values: ({ certificateEndsAtMs }) => [[{}, seconds(certificateEndsAtMs)]],
+  },
+  {
+    name: 'hanse_member_handshake_age_seconds',
+    help: 'Age of the last WireGuard handshake with the acting master',
+    values: ({ tunnel }) => [[{}, seconds(tunnel?.handshakeAgeMs)]],
+  },
+  {
+    name: 'hanse_member_tunnel_received_bytes',
+    help: 'Received through the tunnel since the interface was made',
+    values: ({ tunnel }) => [[{}, tunnel?.receivedBytes]],
+  },
+  {
+    name: 'hanse_member_tunnel_sent_bytes',
+    help: 'Sent through the tunnel since the interface was made',
+    values: ({ tunnel }) => [[{}, tunnel?.sentBytes]],
+  },
+];
+
+function seconds(timeMs: number | undefined): number | undefined {
+  return timeMs === undefined ? undefined : timeMs / 1_000;
+}

@@ -1,0 +1,291 @@
+import { hostname } from 'node:os';
+import { type MemberName, memberNameSchema } from '../model/names.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { rootFingerprint } from '../trust/certificate-check.ts';
+import { type InviteClaims, readInviteToken } from '../trust/invite-token.ts';
+import { createWireguardKeyPair } from '../trust/wireguard-keys.ts';
+import { obtainAdmission } from './admission.ts';
+import type { ControlCounts } from './control-counts.ts';
+import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
+import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
+import { MemberError } from './member-error.ts';
+import type { MemberHost } from './member-host.ts';
+import { Membership } from './membership.ts';
+import type {
+  MembershipEndReason,
+  MembershipFiles,
+  MembershipState,
+  PendingJoin,
+  Tombstone,
+} from './membership-files.ts';
+import { MembershipLoop, type OpenSession } from './membership-loop.ts';
+import type { ResolveHost } from './resolve-endpoint.ts';
+
+export interface MemberParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly resolveHost: ResolveHost;
+  readonly counts: ControlCounts;
+  readonly host: Promise<MemberHost>;
+  readonly hostKeeper: HostKeeper;
+}
+
+/** Where one membership of this member stands. */
+export type MemberEntry =
+  | {
+      readonly kind: 'joining';
+      readonly invite: InviteClaims;
+      readonly name: MemberName;
+      readonly token: string;
+      readonly sinceMs: number;
+      readonly joined: Promise<MembershipState>;
+    }
+  | { readonly kind: 'running'; readonly loop: MembershipLoop }
+  | { readonly kind: 'ended'; readonly tombstone: Tombstone };
+
+interface JoinRequest {
+  readonly token: string;
+  readonly name: MemberName;
+  readonly invite: InviteClaims;
+  readonly before: MemberEntry | undefined;
+}
+
+/** All memberships of one directory: starts, joins, leaves and knows them. */
+export class Member {
+  readonly #directory: MemberDirectory;
+  readonly #identity: MemberIdentity;
+  readonly #parts: MemberParts;
+  readonly #signal: AbortSignal;
+  readonly #entries = new Map<string, MemberEntry>();
+  readonly #tasks = new Set<Promise<unknown>>();
+
+  /** @param signal stops every membership, and ends none */
+  constructor(
+    options: { readonly directory: MemberDirectory; readonly identity: MemberIdentity },
+    parts: MemberParts,
+    signal: AbortSignal,
+  ) {
+    this.#directory = options.directory;
+    this.#identity = options.identity;
+    this.#parts = parts;
+    this.#signal = signal;
+  }
+
+  get entries(): ReadonlyMap<string, MemberEntry> {
+    return this.#entries;
+  }
+
+  /** Whether a membership runs or is being taken up. */
+  get isBusy(): boolean {
+    return this.#tasks.size > 0;
+  }
+
+  /** Takes up what is on the disk: runs memberships, goes on with joins, finishes ends. */
+  async resume(): Promise<void> {
+    for (const files of await this.#directory.memberships()) {
+      const stored = await files.read();
+      if (stored.kind === 'none') await files.dropPending();
+      if (stored.kind === 'member') this.#run(this.#membership(files, stored.state));
+      if (stored.kind === 'pending') this.#resumeJoin(files, stored.pending);
+      if (stored.kind === 'ended') {
+        await files.removeSecrets();
+        this.#entries.set(files.name, stored);
+      }
+    }
+  }
+
+  /** Resolves when no membership runs any more, nor is being joined. */
+  async idle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
+  }
+
+  /**
+   * Joins with an invite, or goes on with a join that was cut short; resolves when the tunnel is up.
+   * @throws MemberError `already-member`, `other-vpn`, `join-refused`, `untrusted-master`;
+   *   TrustError for a token that is none
+   */
+  async join(token: string, name = defaultMemberName(hostname())): Promise<MembershipState> {
+    const nowMs = this.#parts.clock.nowMs();
+    const invite = readInviteToken(token, { nowMs });
+    const files = this.#directory.membership(invite.vpn, invite.subset);
+    const before = this.#entries.get(files.name);
+    if (before?.kind === 'joining' && before.token === token) return await before.joined;
+    if (before && before.kind !== 'ended') throw alreadyMember(files.name);
+    const wanted = { token, name: invite.memberName ?? name };
+    return await this.#begin(files, { ...wanted, invite, before }, () =>
+      this.#preparePending(files, wanted),
+    );
+  }
+
+  /**
+   * Leaves a membership, or only forgets it.
+   * @param name may be left out when there is just one
+   * @throws MemberError `no-membership`, `not-connected`
+   */
+  async leave(
+    name: string | undefined,
+    force: boolean,
+  ): Promise<{ readonly membership: string; readonly reason: MembershipEndReason }> {
+    const running = [...this.#entries].filter(([, { kind }]) => kind === 'running');
+    const names = running.map(([membership]) => membership);
+    const membership = name ?? (names.length === 1 ? names[0] : undefined);
+    const entry = membership === undefined ? undefined : this.#entries.get(membership);
+    if (membership === undefined || entry?.kind !== 'running') throw noMembership(name, names);
+    const reason = await (force ? entry.loop.forget() : entry.loop.leave());
+    return { membership, reason };
+  }
+
+  /** What was there `before` is there again when the join fails. */
+  #begin(
+    files: MembershipFiles,
+    request: JoinRequest,
+    prepare: () => Promise<PendingJoin>,
+  ): Promise<MembershipState> {
+    const { invite, name, token, before } = request;
+    const joined = prepare().then((pending) => this.#complete(files, invite, pending));
+    const sinceMs = this.#parts.clock.nowMs();
+    this.#entries.set(files.name, { kind: 'joining', invite, name, token, sinceMs, joined });
+    const settled = joined.then(ignore, () => {
+      if (before) this.#entries.set(files.name, before);
+      else this.#entries.delete(files.name);
+    });
+    this.#track(settled);
+    return joined;
+  }
+
+  /** A join with the same token goes on with the same keys, which is what makes its answer the same. */
+  async #preparePending(
+    files: MembershipFiles,
+    { token, name }: { readonly token: string; readonly name: MemberName },
+  ): Promise<PendingJoin> {
+    const stored = await files.read();
+    if (stored.kind === 'pending' && stored.pending.token === token) return stored.pending;
+    const keys = { acting: createWireguardKeyPair() };
+    const startedAtMs = this.#parts.clock.nowMs();
+    const pending: PendingJoin = { version: 1, startedAtMs, token, name, keys };
+    await files.writePending(pending);
+    return pending;
+  }
+
+  #resumeJoin(files: MembershipFiles, pending: PendingJoin): void {
+    const { token, name, startedAtMs } = pending;
+    // Whether it has expired since is for the master to say, which may have admitted us before.
+    const invite = readInviteToken(token, { nowMs: startedAtMs });
+    const request = { token, name, invite, before: undefined };
+    this.#begin(files, request, async () => pending).catch((error: unknown) => {
+      if (this.#signal.aborted) return;
+      this.#parts.log.error({ membership: files.name, err: error }, 'resumed join failed');
+    });
+  }
+
+  async #complete(
+    files: MembershipFiles,
+    invite: InviteClaims,
+    pending: PendingJoin,
+  ): Promise<MembershipState> {
+    const earlier = this.#earlierMembership(invite);
+    const identity = this.#identity;
+    const interfaceName = memberInterfaceName(identity.identityKey, files.name);
+    const options = { files, pending, invite, identity, interfaceName };
+    const joined = await obtainAdmission(
+      earlier ? { ...options, earlier } : options,
+      this.#parts,
+      this.#signal,
+    );
+    const { place } = joined.state;
+    this.#parts.log.info({ membership: files.name, name: place.name }, 'joined');
+    const membership = this.#membership(files, joined.state);
+    const session = await this.#bringUp(membership, joined.session);
+    this.#run(membership, session);
+    return joined.state;
+  }
+
+  /** Without a host that has the view, there is nothing to acknowledge: the loop tries again. */
+  async #bringUp(membership: Membership, session: OpenSession): Promise<OpenSession | undefined> {
+    try {
+      await membership.bringUp();
+      return session;
+    } catch (error) {
+      this.#parts.log.error({ membership: membership.name, err: error }, 'tunnel not up');
+      await session.connection[Symbol.asyncDispose]();
+      return undefined;
+    }
+  }
+
+  #membership(files: MembershipFiles, state: MembershipState): Membership {
+    const interfaceName = memberInterfaceName(this.#identity.identityKey, files.name);
+    return new Membership({ files, state, identity: this.#identity, interfaceName }, this.#parts);
+  }
+
+  #run(membership: Membership, session?: OpenSession): void {
+    const loop = new MembershipLoop(membership, this.#parts);
+    const { name } = membership;
+    this.#entries.set(name, { kind: 'running', loop });
+    this.#track(
+      loop.run(this.#signal, session).then(
+        (tombstone) => void this.#entries.set(name, { kind: 'ended', tombstone }),
+        (error: unknown) => {
+          if (this.#signal.aborted) return;
+          this.#parts.log.error({ membership: name, err: error }, 'membership stopped');
+        },
+      ),
+    );
+  }
+
+  /** Another membership in the invite's VPN. @throws MemberError `other-vpn` */
+  #earlierMembership({ vpn, rootFingerprint: pinned }: InviteClaims): MembershipState | undefined {
+    for (const [name, entry] of this.#entries) {
+      if (entry.kind !== 'running') continue;
+      const { state } = entry.loop.membership;
+      if (state.place.vpn.name !== vpn) continue;
+      if (rootFingerprint(state.rootCertificate) === pinned) return state;
+      throw otherVpn(name, vpn);
+    }
+    return undefined;
+  }
+
+  /** Keeps `idle` waiting until the task is over, however it ends. */
+  #track(task: Promise<unknown>): void {
+    const over = () => void this.#tasks.delete(task);
+    this.#tasks.add(task);
+    task.then(over, over);
+  }
+}
+
+function ignore(): void {}
+
+/** The machine's name as far as it can be a member's: its first label, in lower case. */
+export function defaultMemberName(machineName: string): MemberName {
+  const label = (machineName.split('.')[0] ?? '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 32)
+    .replace(/^-+|-+$/g, '');
+  return memberNameSchema.parse(label === '' ? 'member' : label);
+}
+
+function alreadyMember(membership: string): MemberError {
+  return new MemberError(
+    `this member is in ${membership} already, or is joining it: leave it first to join again`,
+    { code: 'already-member', fields: { membership } },
+  );
+}
+
+function otherVpn(membership: string, vpn: string): MemberError {
+  return new MemberError(
+    `the invite is for another VPN that is also called ${vpn}: its root certificate is not that of ${membership}. Use another directory for it`,
+    { code: 'other-vpn', fields: { membership } },
+  );
+}
+
+function noMembership(name: string | undefined, known: readonly string[]): MemberError {
+  const which = known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`;
+  const problem =
+    name === undefined ? 'say which membership is meant' : `this member has no membership ${name}`;
+  return new MemberError(`${problem}: ${which}`, {
+    code: 'no-membership',
+    fields: { membership: name ?? '' },
+  });
+}

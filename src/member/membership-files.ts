@@ -1,0 +1,135 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { endReasonSchema, placeSchema, viewSchema } from '../api/messages.ts';
+import { memberNameSchema, subsetNameSchema, vpnNameSchema } from '../model/names.ts';
+import { chainSchema } from '../model/records.ts';
+import { wireguardPrivateKeySchema, wireguardPublicKeySchema } from '../model/wireguard-key.ts';
+import { privateDirectoryMode, removeDurably } from '../runtime/durable-file.ts';
+import { StateFile } from './state-file.ts';
+
+const timeMs = z.number().int().nonnegative();
+const keyPairSchema = z.object({
+  privateKey: wireguardPrivateKeySchema,
+  publicKey: wireguardPublicKeySchema,
+});
+/** One pair per path class (DESIGN §6). */
+const keyPairsSchema = z.object({ acting: keyPairSchema });
+
+/** What a join must remember before it is sent: with it, and only with it, the answer can be had again. */
+const pendingJoinSchema = z.object({
+  version: z.literal(1),
+  startedAtMs: timeMs,
+  token: z.string().max(4_096),
+  name: memberNameSchema,
+  keys: keyPairsSchema,
+});
+export type PendingJoin = z.infer<typeof pendingJoinSchema>;
+
+/** All that a membership needs to come up with every master down. Secret: it holds keys. */
+const membershipStateSchema = z.object({
+  version: z.literal(1),
+  joinedAtMs: timeMs,
+  keys: keyPairsSchema,
+  rootCertificate: z.string(),
+  place: placeSchema,
+  chain: chainSchema,
+  /** The newest view that was accepted; the host may be one behind after a crash. */
+  view: viewSchema,
+});
+export type MembershipState = z.infer<typeof membershipStateSchema>;
+
+/** `forgotten`: dropped here without telling any master. */
+export const membershipEndReasonSchema = z.enum([...endReasonSchema.options, 'forgotten']);
+export type MembershipEndReason = z.infer<typeof membershipEndReasonSchema>;
+
+/** What is kept of a membership that is over: no secrets, only why. */
+const tombstoneSchema = z.object({
+  version: z.literal(1),
+  vpn: vpnNameSchema,
+  subset: subsetNameSchema,
+  name: memberNameSchema,
+  reason: membershipEndReasonSchema,
+  endedAtMs: timeMs,
+});
+export type Tombstone = z.infer<typeof tombstoneSchema>;
+
+const endedFile = 'ended.json';
+
+/** Where a membership stands, by its files. */
+export type StoredMembership =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'pending'; readonly pending: PendingJoin }
+  | { readonly kind: 'member'; readonly state: MembershipState }
+  | { readonly kind: 'ended'; readonly tombstone: Tombstone };
+
+/**
+ * The folder of one membership. Every step is durable before the next begins, and each leaves
+ * files that `read` understands, so that a crash between any two steps loses nothing:
+ *
+ *     pending.json → membership.json → (pending.json removed) → ended.json → (membership.json removed)
+ *
+ * `ended.json` outweighs `membership.json`, which outweighs `pending.json`.
+ */
+export class MembershipFiles {
+  /** `VPN.SUBSET` */
+  readonly name: string;
+  readonly #folder: string;
+  readonly #pending: StateFile<typeof pendingJoinSchema>;
+  readonly #membership: StateFile<typeof membershipStateSchema>;
+  readonly #ended: StateFile<typeof tombstoneSchema>;
+
+  constructor(membershipsDirectory: string, name: string) {
+    this.name = name;
+    this.#folder = join(membershipsDirectory, name);
+    this.#pending = new StateFile(join(this.#folder, 'pending.json'), pendingJoinSchema);
+    this.#membership = new StateFile(join(this.#folder, 'membership.json'), membershipStateSchema);
+    this.#ended = new StateFile(join(this.#folder, endedFile), tombstoneSchema);
+  }
+
+  /** @throws MemberError `corrupt-state` */
+  async read(): Promise<StoredMembership> {
+    const tombstone = await this.#ended.read();
+    if (tombstone) return { kind: 'ended', tombstone };
+    const state = await this.#membership.read();
+    if (state) return { kind: 'member', state };
+    const pending = await this.#pending.read();
+    return pending ? { kind: 'pending', pending } : { kind: 'none' };
+  }
+
+  /** Starts a join, also where an earlier membership has ended. */
+  async writePending(pending: PendingJoin): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: privateDirectoryMode });
+    await this.#membership.remove();
+    await this.#ended.remove();
+    await this.#pending.write(pending);
+  }
+
+  /** The join was refused for good: nothing of it stays. */
+  dropPending(): Promise<void> {
+    return rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Once it resolves, the join is not repeated any more. */
+  async writeAdmitted(state: MembershipState): Promise<void> {
+    await this.#membership.write(state);
+    await this.#pending.remove();
+  }
+
+  writeState(state: MembershipState): Promise<void> {
+    return this.#membership.write(state);
+  }
+
+  /** Once it resolves, the keys are gone from the disk. */
+  async writeEnded(tombstone: Tombstone): Promise<void> {
+    await this.#ended.write(tombstone);
+    await this.removeSecrets();
+  }
+
+  /** Removes all but the tombstone, with what a crash left half-written. Harmless to repeat. */
+  async removeSecrets(): Promise<void> {
+    for (const file of await readdir(this.#folder)) {
+      if (file !== endedFile) await removeDurably(join(this.#folder, file));
+    }
+  }
+}

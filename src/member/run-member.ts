@@ -1,0 +1,141 @@
+import { localJoin, localLeave, localStatus, type MemberStatus } from '../api/member-local.ts';
+import type { Place } from '../api/messages.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { MemberName } from '../model/names.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { ControlCounts } from './control-counts.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { HostKeeper } from './host-keeper.ts';
+import { localRoute, serveLocally } from './local-server.ts';
+import { Member } from './member.ts';
+import { localSocketPath, MemberDirectory } from './member-directory.ts';
+import { MemberError } from './member-error.ts';
+import type { MemberHost } from './member-host.ts';
+import { renderMetrics } from './member-metrics.ts';
+import { readMemberStatus } from './member-status.ts';
+import type { ResolveHost } from './resolve-endpoint.ts';
+
+export interface MemberOptions {
+  /** Holds all state and the socket; made when there is none. */
+  readonly directory: string;
+  /** An invite to join with first; the daemon goes on with the session that answered it. */
+  readonly join?: { readonly token: string; readonly name?: MemberName };
+  /** TCP address for Prometheus; absent for none. Give a loopback address unless others may read. */
+  readonly metricsListen?: Endpoint;
+  /** Told once, when the join of these options is answered and its tunnel is up. */
+  readonly onJoined?: (place: Place) => void;
+}
+
+export interface MemberDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly resolveHost: ResolveHost;
+  /** Called once, with a name for the owner of what is made; what it makes outlives the daemon. */
+  readonly createHost: (owner: string) => Promise<MemberHost>;
+}
+
+/**
+ * - `stopped`: by the signal. Memberships, keys and interfaces stay as they are.
+ * - `all-ended`: this member is in no VPN any more, and nothing was left to do.
+ */
+export type MemberOutcome = 'stopped' | 'all-ended';
+
+/**
+ * The exit status for `all-ended`, which tells a service manager not to start the daemon again
+ * (systemd: `RestartPreventExitStatus=5`). The command line's other statuses end at 4.
+ */
+export const allEndedExitCode = 5;
+
+/**
+ * Runs all memberships of a directory until the signal is aborted or none is left.
+ * @throws MemberError `directory-busy`, `corrupt-state`, `no-membership`; what `Member.join` throws,
+ *   when there was nothing to run but the join; whatever `createHost` throws
+ */
+export async function runMember(
+  options: MemberOptions,
+  dependencies: MemberDependencies,
+  signal: AbortSignal,
+): Promise<MemberOutcome> {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.use(await lockDirectory(options.directory));
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  const directory = new MemberDirectory(options.directory);
+  const identity = await directory.identity();
+  const host = dependencies.createHost(`member/${identity.identityKey}`);
+  // It is awaited below, after what can be done without it.
+  host.catch(() => {});
+  const parts = {
+    ...dependencies,
+    host,
+    hostKeeper: new HostKeeper(host, stopped),
+    counts: new ControlCounts(),
+  };
+  const member = new Member({ directory, identity }, parts, stopped);
+  cleanup.defer(async () => {
+    stop.abort();
+    await member.idle();
+  });
+  await member.resume();
+  const joined = joinFirst(member, options);
+  // Whether it fails is asked below; the socket is there meanwhile, for whoever wants the status.
+  joined.catch(() => {});
+  cleanup.use(await serveMember(member, parts, options));
+  try {
+    await joined;
+    await host;
+  } catch (error) {
+    if (signal.aborted) return 'stopped';
+    throw error;
+  }
+  await member.idle();
+  return signal.aborted ? 'stopped' : 'all-ended';
+}
+
+interface RunningParts extends MemberDependencies {
+  readonly host: Promise<MemberHost>;
+  readonly counts: ControlCounts;
+}
+
+async function joinFirst(member: Member, { join, onJoined, directory }: MemberOptions) {
+  if (join) {
+    const { place } = await member.join(join.token, join.name);
+    onJoined?.(place);
+  } else if (!member.isBusy) {
+    throw new MemberError(`${directory} holds no membership: join with a token first`, {
+      code: 'no-membership',
+      fields: { directory },
+    });
+  }
+}
+
+function serveMember(
+  member: Member,
+  parts: RunningParts,
+  { directory, metricsListen }: MemberOptions,
+): Promise<AsyncDisposable> {
+  const { clock, log } = parts;
+  const startedAtMs = clock.nowMs();
+  const status = async (): Promise<MemberStatus> =>
+    readMemberStatus(
+      { entries: member.entries, startedAtMs, nowMs: clock.nowMs() },
+      await parts.host,
+    );
+  const routes = [
+    localRoute(localStatus, status),
+    localRoute(localLeave, ({ membership, force }) => member.leave(membership, force)),
+    localRoute(localJoin, async ({ token, name }) => {
+      const { place } = await member.join(token, name);
+      const membership = `${place.vpn.name}.${place.subset}`;
+      return { membership, name: place.name, ipv4: place.ipv4, ipv6: place.ipv6 };
+    }),
+  ];
+  const metrics = async () => renderMetrics(await status(), parts.counts.list());
+  const socketPath = localSocketPath(directory);
+  const serverOptions =
+    metricsListen === undefined ? { socketPath } : { socketPath, metricsListen };
+  return serveLocally(serverOptions, { routes, metrics, log });
+}

@@ -1,0 +1,152 @@
+import type { EndReason, MasterMessage, RefusedMessage } from '../api/messages.ts';
+import { runUntilAborted } from '../runtime/abort.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { ControlConnection } from './control-connection.ts';
+import { MemberError } from './member-error.ts';
+import type { Membership } from './membership.ts';
+import { renewalRetryMs, renewalTimeMs } from './renewal-time.ts';
+import { validityOf } from './validity.ts';
+import { foldViewChanges, isViewChange } from './view-changes.ts';
+
+export interface SessionOptions {
+  readonly membership: Membership;
+  readonly connection: ControlConnection;
+  /** The join was answered on this connection: the master knows already which view is here. */
+  readonly isJoined: boolean;
+}
+
+export interface SessionDependencies {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The master has read what opened the session and did not refuse it so far. */
+  readonly onLive: () => void;
+}
+
+/**
+ * Follows one control session until the membership ends.
+ *
+ * Views are applied in the order in which they come; all that have queued up count as one, and
+ * each is acknowledged only once it is on the disk and in the host.
+ *
+ * @returns why the membership ended
+ * @throws MemberError when the session ended and the membership did not: `session-lost`,
+ *   `bad-message`, `refused`, `untrusted-master`
+ */
+export async function followSession(
+  options: SessionOptions,
+  dependencies: SessionDependencies,
+): Promise<EndReason> {
+  const renewal = new AbortController();
+  const session = new Session(options, dependencies);
+  try {
+    session.open();
+    void runUntilAborted((signal) => session.renewInTime(signal), renewal.signal, ignoreRenewal);
+    for (;;) {
+      const reason = await session.take(await options.connection.receive());
+      if (reason) return reason;
+    }
+  } finally {
+    renewal.abort();
+  }
+}
+
+/** Renewing only waits and sends; a send on a lost connection is what `receive` reports. */
+function ignoreRenewal(): void {}
+
+class Session {
+  readonly #membership: Membership;
+  readonly #connection: ControlConnection;
+  readonly #dependencies: SessionDependencies;
+  readonly #isJoined: boolean;
+  #saidHello = false;
+
+  constructor(options: SessionOptions, dependencies: SessionDependencies) {
+    this.#membership = options.membership;
+    this.#connection = options.connection;
+    this.#isJoined = options.isJoined;
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * With an expired certificate a master takes one message only, `renew`, which `renewInTime` sends
+   * at once; whatever else this member wants waits for the answer.
+   */
+  open(): void {
+    if (this.#isJoined) this.#acknowledge();
+    else if (!this.#membership.hasExpired()) this.#hello();
+    void this.#connection.answered().then(this.#dependencies.onLive);
+  }
+
+  async renewInTime(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#dependencies;
+    for (;;) {
+      const { chain } = this.#membership.state;
+      const validity = validityOf(chain);
+      const dueMs = renewalTimeMs(validity, random());
+      if (dueMs > clock.nowMs()) await clock.sleep(dueMs - clock.nowMs(), signal);
+      while (this.#membership.state.chain === chain) {
+        this.#connection.send({ type: 'renew' });
+        await clock.sleep(renewalRetryMs(validity), signal);
+      }
+    }
+  }
+
+  /** Handles messages that came together. @returns why the membership ended, if it did */
+  async take(messages: readonly MasterMessage[]): Promise<EndReason | undefined> {
+    for (const message of messages) {
+      if (message.type === 'ended') return message.reason;
+      if (message.type === 'refused') throw refusal(message);
+      if (message.type === 'admitted') throw unexpected(this.#connection.endpoint, message.type);
+      if (message.type === 'renewed') await this.#renewed(message.chain);
+    }
+    await this.#change(messages.filter(isViewChange));
+    return undefined;
+  }
+
+  async #renewed(chain: readonly string[]): Promise<void> {
+    await this.#membership.acceptChain(chain);
+    if (!this.#saidHello && !this.#isJoined) this.#hello();
+  }
+
+  async #change(changes: Parameters<typeof foldViewChanges>[2]): Promise<void> {
+    if (changes.length === 0) return;
+    const membership = this.#membership;
+    const before = membership.state.view;
+    // A view that is here and may not be used is accepted anew, but never an older one.
+    const had = membership.appliedRevision === 0 ? before.revision - 1 : before.revision;
+    const { view, hasGap } = foldViewChanges(before, had, changes);
+    if (view !== before) {
+      await membership.acceptView(view);
+      this.#acknowledge();
+    }
+    if (hasGap) this.#hello();
+  }
+
+  #hello(): void {
+    this.#saidHello = true;
+    const { appliedRevision } = this.#membership;
+    this.#connection.send({ type: 'hello', appliedRevision });
+  }
+
+  #acknowledge(): void {
+    const { appliedRevision } = this.#membership;
+    this.#connection.send({ type: 'acknowledge', revision: appliedRevision });
+  }
+}
+
+export function refusal({ code, message, retryable }: RefusedMessage): MemberError {
+  return new MemberError(`the master refused (${code}): ${message}`, {
+    code: 'refused',
+    fields: { refusal: code },
+    retryable,
+  });
+}
+
+/** A message that is valid and has no place at this point of the protocol. */
+export function unexpected(endpoint: string, type: MasterMessage['type']): MemberError {
+  return new MemberError(`${endpoint} sent "${type}", which is not expected here`, {
+    code: 'bad-message',
+    fields: { endpoint },
+    retryable: true,
+  });
+}
