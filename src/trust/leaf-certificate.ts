@@ -1,5 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto';
-import { dnsNameOf, type Identity, parseDnsName } from '../model/names.ts';
+import { type Identity, parseDnsName } from '../model/names.ts';
 import type { IdentityKey } from '../model/records.ts';
 import { extendedKeyUsageOf, extensionOid, extensionValue } from './certificate-profile.ts';
 import { contextTag, derTag, readDerContent, readDerElements } from './der.ts';
@@ -67,10 +67,8 @@ function readIdentity(certificate: ParsedCertificate): Identity {
       code: 'no-name',
     });
   }
-  const name = readOnlyDnsName(names.value);
-  const identity = parseDnsName(name);
-  // Names that differ in case or have an alternative spelling would be two names for one identity.
-  if (identity === undefined || dnsNameOf(identity) !== name) {
+  const identity = parseDnsName(readOnlyDnsName(names.value));
+  if (identity === undefined) {
     throw malformed('the certificate', 'its DNS name is nobody’s in a Hanse VPN');
   }
   if (certificate.subject.length !== emptyNameLength || !names.critical) {
@@ -98,8 +96,7 @@ function readOnlyDnsName(value: Uint8Array): string {
 }
 
 function requireLeafProfile(certificate: ParsedCertificate, identity: Identity): void {
-  const { extensions } = certificate;
-  if (extensions.has(extensionOid.basicConstraints) || certificate.x509.ca) {
+  if (certificate.extensions.has(extensionOid.basicConstraints)) {
     throw wrongUse('it is one of a certificate authority');
   }
   if (!hasValue(certificate, extensionOid.keyUsage, extensionValue.leafKeyUsage)) {
