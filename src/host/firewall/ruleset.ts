@@ -1,0 +1,118 @@
+import type { GatewayState, HostState } from '../../model/host-state.ts';
+import { familyOf, type Prefix } from '../../model/prefix.ts';
+
+/**
+ * Why packets were dropped.
+ * - `spoofed`: a source that cannot come in by that interface.
+ * - `outside_vpn`: a source or destination that is not the VPN's.
+ * - `foreign_interface`: on its way between an interface of ours and one that is not.
+ * - `not_gateway`: on its way through a node that is nobody's gateway.
+ */
+export const dropReasons = ['spoofed', 'outside_vpn', 'foreign_interface', 'not_gateway'] as const;
+export type DropReason = (typeof dropReasons)[number];
+
+export interface RulesetOptions {
+  readonly tableName: string;
+  /** Also throws away counters and whatever another version had put into the table. */
+  readonly startOver: boolean;
+}
+
+/**
+ * The input of `nft -f` that replaces our table in one step, so that there is no moment without
+ * rules. No rule looks at the state of a connection: a flow must survive the change of its master.
+ * Packets that neither enter nor leave by an interface of ours are left to others.
+ *
+ * @returns a text that removes the table when there are no interfaces
+ */
+export function formatRuleset(
+  state: Pick<HostState, 'interfaces' | 'gateway'>,
+  { tableName, startOver }: RulesetOptions,
+): string {
+  const table = `table inet ${tableName}`;
+  const remove = [`${table} {}`, `delete ${table}`];
+  if (state.interfaces.length === 0) return lines(remove);
+  const ours = nameSet(state.interfaces.map(({ name }) => name));
+  const rules = state.gateway === undefined ? memberRules(ours) : forwardRules(ours, state.gateway);
+  return lines([
+    ...(startOver ? remove : []),
+    `${table} {`,
+    ...dropReasons.map((reason) => `counter ${reason} {}`),
+    'chain prerouting { type filter hook prerouting priority filter; policy accept; }',
+    'chain forward { type filter hook forward priority filter; policy accept; }',
+    '}',
+    `flush chain inet ${tableName} prerouting`,
+    `flush chain inet ${tableName} forward`,
+    `${table} {`,
+    ...chain('prerouting', state.gateway ? sourceRules(ours, state.gateway) : []),
+    ...chain('forward', rules),
+    '}',
+  ]);
+}
+
+function memberRules(ours: string): readonly string[] {
+  return [`iifname ${ours} ${drop('not_gateway')}`, `oifname ${ours} ${drop('not_gateway')}`];
+}
+
+/** Before routing, so that what is meant for the gateway itself is checked as well. */
+function sourceRules(ours: string, { members }: GatewayState): readonly string[] {
+  return members.flatMap(({ name, sources }) => [
+    ...unlessAmong('saddr', sources).map(
+      (match) => `iifname "${name}" ${match} ${drop('spoofed')}`,
+    ),
+    ...ifAmong('saddr', sources).map(
+      (match) => `iifname ${ours} iifname != "${name}" ${match} ${drop('spoofed')}`,
+    ),
+  ]);
+}
+
+function forwardRules(ours: string, { prefixes }: GatewayState): readonly string[] {
+  return [
+    `iifname != ${ours} oifname != ${ours} accept`,
+    `iifname != ${ours} ${drop('foreign_interface')}`,
+    `oifname != ${ours} ${drop('foreign_interface')}`,
+    ...unlessAmong('saddr', prefixes).map((match) => `${match} ${drop('outside_vpn')}`),
+    ...unlessAmong('daddr', prefixes).map((match) => `${match} ${drop('outside_vpn')}`),
+    // The kernel answers a packet that is too big, but those answers get lost too often.
+    'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+  ];
+}
+
+/** Matches for packets whose address is in none of the blocks. */
+function unlessAmong(field: 'saddr' | 'daddr', prefixes: readonly Prefix[]): readonly string[] {
+  return byFamily(prefixes).map(({ family, header, blocks }) =>
+    blocks.length === 0
+      ? `meta nfproto ipv${family}`
+      : `${header} ${field} != { ${blocks.join(', ')} }`,
+  );
+}
+
+/** Matches for packets whose address is in one of the blocks. */
+function ifAmong(field: 'saddr' | 'daddr', prefixes: readonly Prefix[]): readonly string[] {
+  return byFamily(prefixes)
+    .filter(({ blocks }) => blocks.length > 0)
+    .map(({ header, blocks }) => `${header} ${field} { ${blocks.join(', ')} }`);
+}
+
+function byFamily(prefixes: readonly Prefix[]) {
+  return ([4, 6] as const).map((family) => ({
+    family,
+    header: family === 4 ? 'ip' : 'ip6',
+    blocks: prefixes.filter((prefix) => familyOf(prefix) === family),
+  }));
+}
+
+function drop(reason: DropReason): string {
+  return `counter name "${reason}" drop`;
+}
+
+function chain(name: string, rules: readonly string[]): readonly string[] {
+  return [`chain ${name} {`, ...rules, '}'];
+}
+
+function nameSet(names: readonly string[]): string {
+  return `{ ${names.map((name) => `"${name}"`).join(', ')} }`;
+}
+
+function lines(text: readonly string[]): string {
+  return `${text.join('\n')}\n`;
+}

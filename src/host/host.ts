@@ -1,0 +1,162 @@
+import type { HostState } from '../model/host-state.ts';
+import type { WireguardPublicKey } from '../model/wireguard-key.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { LatestLoop } from '../runtime/latest-loop.ts';
+import type { Log } from '../runtime/log.ts';
+import { type AppliedHost, Convergence, type ConvergenceDependencies } from './convergence.ts';
+import { type DropCounts, readDropCounts } from './firewall/drop-counters.ts';
+import { type OwnerMark, ownerMark } from './interface-name.ts';
+import { InterfaceNotes } from './interface-notes.ts';
+import { readLinks } from './link/link-snapshot.ts';
+import type { Runner } from './runner.ts';
+import { detectBackend, type WireguardBackend } from './wireguard/backend.ts';
+import type { DeviceDump } from './wireguard/device-dump.ts';
+import { readDevice } from './wireguard/device-peers.ts';
+
+export interface HostOptions {
+  /** Who owns what is made here: unique among the daemons of a network namespace, see `ownerMark`. */
+  readonly owner: string;
+  /** For notes that must not outlive a restart of the machine. */
+  readonly notesDirectory?: string;
+}
+
+export interface HostDependencies {
+  readonly runner: Runner;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** What WireGuard knows of a peer of ours. */
+export interface PeerObservation {
+  readonly interfaceName: string;
+  readonly publicKey: WireguardPublicKey;
+  /** Numeric `address:port` where it was heard last; absent when it has never been heard or told. */
+  readonly endpoint?: string;
+  /** Milliseconds since the Unix epoch, by whole seconds; absent when there has been none. */
+  readonly latestHandshakeMs?: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
+/**
+ * One owner's share of the operating system's network. What it has made works on when the process
+ * ends; only `destroy` takes it away.
+ */
+export interface Host {
+  readonly backend: WireguardBackend;
+  /**
+   * Makes the machine as wanted, whole. Runs one at a time; of several that wait only the newest is
+   * run, for all of them. The first one adopts what an earlier process of this owner has left; later
+   * ones cost as much as what is different.
+   *
+   * @throws HostError; then the machine is as wanted in part, and the next apply looks at all of it
+   *   again. An interface that fails does not keep the others from being brought up.
+   */
+  apply(state: HostState, signal: AbortSignal): Promise<void>;
+  /**
+   * All peers of all interfaces. When it finds that somebody has taken an interface away or down,
+   * it applies the state that was wanted last once more; that may throw as `apply` does.
+   */
+  observe(): Promise<readonly PeerObservation[]>;
+  /** Packets that our rules have dropped since this owner's first apply. */
+  observeDrops(): Promise<DropCounts>;
+  /** Removes all that is this owner's, also what an earlier process has left. */
+  destroy(): Promise<void>;
+}
+
+const defaultNotesDirectory = '/run/hanse/interfaces';
+
+/** @throws HostError when this machine has no usable WireGuard, see `detectBackend` */
+export async function createHost(
+  options: HostOptions,
+  { runner, log, clock = systemClock }: HostDependencies,
+): Promise<Host> {
+  const backend = await detectBackend(runner);
+  const notes = new InterfaceNotes(options.notesDirectory ?? defaultNotesDirectory);
+  return new LinuxHost(ownerMark(options.owner), { backend, runner, log, clock, notes });
+}
+
+class LinuxHost implements Host {
+  readonly #mark: OwnerMark;
+  readonly #dependencies: ConvergenceDependencies;
+  readonly #loop = new LatestLoop(() => this.#converge());
+  #wanted: HostState = { interfaces: [] };
+  #signal: AbortSignal = new AbortController().signal;
+  /** Undefined whenever the machine may be other than we remember. */
+  #memory: AppliedHost | undefined;
+
+  constructor(mark: OwnerMark, dependencies: ConvergenceDependencies) {
+    this.#mark = mark;
+    this.#dependencies = dependencies;
+  }
+
+  get backend(): WireguardBackend {
+    return this.#dependencies.backend;
+  }
+
+  async apply(state: HostState, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#wanted = state;
+    this.#signal = signal;
+    await this.#loop.request();
+  }
+
+  async destroy(): Promise<void> {
+    await this.apply({ interfaces: [] }, new AbortController().signal);
+  }
+
+  observeDrops(): Promise<DropCounts> {
+    return readDropCounts(this.#dependencies.runner, this.#mark.tableName);
+  }
+
+  async observe(): Promise<readonly PeerObservation[]> {
+    const memory = this.#memory;
+    if (memory === undefined || memory.interfaces.size === 0) return [];
+    const names = [...memory.interfaces.keys()];
+    const [links, ...dumps] = await Promise.all([
+      readLinks(this.#dependencies.runner),
+      ...names.map((name) => this.#tryReadDevice(name)),
+    ]);
+    await Promise.all(names.map((name) => this.#dependencies.notes.trimLog(name)));
+    const broken = names.filter((name, index) => !dumps[index] || !links.get(name)?.isUp);
+    if (broken.length > 0) await this.#repair(memory, broken);
+    return names.flatMap((name, index) => observationsOf(name, dumps[index]));
+  }
+
+  async #converge(): Promise<void> {
+    const memory = this.#memory;
+    this.#memory = undefined;
+    const run = new Convergence(this.#mark, this.#dependencies, this.#signal);
+    this.#memory = await run.run(this.#wanted, memory);
+  }
+
+  /** Undefined when nobody answers for the interface. */
+  #tryReadDevice(name: string): Promise<DeviceDump | undefined> {
+    return readDevice(name, this.#dependencies.runner).catch((err: unknown) => {
+      this.#dependencies.log.debug({ err, interface: name }, 'an interface does not answer');
+      return undefined;
+    });
+  }
+
+  async #repair(seen: AppliedHost, broken: readonly string[]): Promise<void> {
+    // An apply that came in between may have removed them on purpose.
+    if (this.#memory !== seen) return;
+    this.#dependencies.log.warn({ interfaces: broken }, 'interfaces are gone or down: repairing');
+    this.#memory = undefined;
+    await this.#loop.request();
+  }
+}
+
+function observationsOf(
+  interfaceName: string,
+  dump: DeviceDump | undefined,
+): readonly PeerObservation[] {
+  return (dump?.peers ?? []).map((peer) => ({
+    interfaceName,
+    publicKey: peer.publicKey,
+    ...(peer.endpoint === undefined ? {} : { endpoint: peer.endpoint }),
+    ...(peer.latestHandshakeMs === 0 ? {} : { latestHandshakeMs: peer.latestHandshakeMs }),
+    receivedBytes: peer.receivedBytes,
+    sentBytes: peer.sentBytes,
+  }));
+}

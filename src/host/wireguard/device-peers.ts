@@ -1,0 +1,70 @@
+import type { InterfaceState, PeerState } from '../../model/host-state.ts';
+import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
+import { HostError } from '../host-error.ts';
+import type { Runner } from '../runner.ts';
+import { formatConfig, formatRemovals } from './device-config.ts';
+import { type DeviceDump, parseDeviceDump } from './device-dump.ts';
+import { type ConfiguredPeers, planPeerChanges } from './peer-changes.ts';
+
+/** What `wg` has been told about an interface, or is assumed to have been told. */
+export interface ConfiguredDevice {
+  /** Absent for an interface that was made just now. */
+  readonly privateKey?: string;
+  readonly listenPort?: number;
+  readonly peers: ConfiguredPeers;
+}
+
+/** 20,000 peers take wireguard-go 1.5 s on an idle machine. */
+const timeoutMs = 60_000;
+
+/** @throws HostError `command-failed` when it is no WireGuard interface, or nobody answers for it */
+export async function readDevice(name: string, runner: Runner): Promise<DeviceDump> {
+  const { stdout } = await runner.run('wg', ['show', name, 'dump'], { timeoutMs });
+  return parseDeviceDump(name, stdout);
+}
+
+/**
+ * Gives an interface its keys, its port and its peers, by telling `wg` the difference: nothing for no
+ * change, one short command for one more peer, whatever the number of peers.
+ *
+ * @returns what is configured now
+ * @throws HostError `port-in-use`, `command-failed`; then it is not known what was done
+ */
+export async function applyPeers(
+  wanted: InterfaceState,
+  before: ConfiguredDevice,
+  options: { readonly runner: Runner; readonly signal: AbortSignal },
+): Promise<ConfiguredDevice> {
+  const { runner, signal } = options;
+  const { name, privateKey, listenPort } = wanted;
+  const isNewPort = listenPort !== undefined && listenPort !== before.listenPort;
+  if (isNewPort) await requireFreePort(name, listenPort, runner);
+  const peers = new Map<WireguardPublicKey, PeerState>();
+  for (const peer of wanted.peers) peers.set(peer.publicKey, peer);
+  const { removed, changed } = planPeerChanges(before.peers, peers);
+  // First, so that allowed IPs which go from a removed peer to another are free by then.
+  for (const args of formatRemovals(name, removed)) {
+    await runner.run('wg', args, { timeoutMs, signal });
+  }
+  const settings = {
+    ...(privateKey === before.privateKey ? {} : { privateKey }),
+    ...(isNewPort ? { listenPort } : {}),
+  };
+  const input = formatConfig(settings, changed);
+  if (input !== '') {
+    await runner.run('wg', ['addconf', name, '/dev/stdin'], { input, timeoutMs, signal });
+  }
+  const port = listenPort ?? before.listenPort;
+  return { privateKey, peers, ...(port === undefined ? {} : { listenPort: port }) };
+}
+
+/** wireguard-go would keep quiet about it when it opens the port later, as its interface comes up. */
+async function requireFreePort(name: string, port: number, runner: Runner): Promise<void> {
+  const args = ['-H', '-l', '-n', '-u', `sport = :${port}`];
+  const { stdout } = await runner.run('ss', args, { timeoutMs });
+  if (stdout.trim() === '') return;
+  throw new HostError(
+    `UDP port ${port}, which ${name} is to listen on, is in use by another program (ss -lunp names it)`,
+    { code: 'port-in-use', fields: { interface: name, port } },
+  );
+}
