@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { callLocal } from '../../src/api/client/local-client.ts';
 import { localStatus, type MembershipStatus } from '../../src/api/member-local.ts';
 import { localSocketPath } from '../../src/member/member-directory.ts';
@@ -51,6 +53,13 @@ export class RunningMember implements AsyncDisposable {
       // The daemon is still starting, or over; the tests wait for what they expect.
       return undefined;
     }
+  }
+
+  /** What the local socket answers to a plain GET. */
+  async get(path: string): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    get({ socketPath: this.socketPath, path }, resolve).once('error', reject);
+    return await text(await promise);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

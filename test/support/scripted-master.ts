@@ -209,6 +209,11 @@ export class ScriptedSession {
     return spkiOf(certificate.publicKey);
   }
 
+  /** The leaf that the member showed, as PEM. */
+  get clientCertificate(): string | undefined {
+    return this.#tls.getPeerX509Certificate()?.toString().trim();
+  }
+
   /** The subject alternative name that the member showed. */
   get clientName(): string | undefined {
     return this.#tls.getPeerX509Certificate()?.subjectAltName;
@@ -245,6 +250,11 @@ export class ScriptedSession {
 
   sendRaw(data: string | Uint8Array): void {
     this.#socket.send(data);
+  }
+
+  /** Says nothing any more, not even that it hears. */
+  mute(): void {
+    this.#socket.pause();
   }
 
   cut(): void {
