@@ -1,0 +1,112 @@
+import { ClientError } from '../../api/client/client-error.ts';
+import { callLocal, isNotRunning } from '../../api/client/local-client.ts';
+import type { OperatorClient } from '../../api/client/operator-client.ts';
+import { getStatus, type MasterStatus } from '../../api/endpoints.ts';
+import { localStatus, type MemberStatus } from '../../api/member-local.ts';
+import { describeError, HanseError } from '../../model/error.ts';
+import { type MasterName, parseMasterName } from '../../model/names.ts';
+import { CliError } from '../cli-error.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { ListingOptions, OperatorOptions } from '../common-options.ts';
+import type { ExitCode } from '../exit-code.ts';
+import { memberSocketOf } from '../member-socket.ts';
+import { asOperator } from '../operator-session.ts';
+import { writeJson } from '../output/json.ts';
+import { formatMasterStatus, formatMemberStatus } from '../output/status-text.ts';
+
+export interface StatusOptions extends OperatorOptions, ListingOptions {
+  readonly master?: string;
+}
+
+/** What one master said of itself, or why it did not. */
+type MasterAnswer =
+  | { readonly name: MasterName; readonly status: MasterStatus }
+  | { readonly name: MasterName; readonly error: string };
+
+/** Exits with 4 when a master gave no answer: the others' answers are still worth reading. */
+export async function statusAction(
+  options: StatusOptions,
+  { terminal, signal }: CommandContext,
+): Promise<ExitCode> {
+  const member = options.master === undefined ? await localMember(options, signal) : undefined;
+  const masters = await allMasters(options, signal).catch((error: unknown) => {
+    // What the member knows is the more worth reading when no master can be reached.
+    if (!member || !(error instanceof HanseError)) throw error;
+    terminal.err.write(`hanse: ${error.message}\n`);
+    return 'unknown' as const;
+  });
+  if (!member && !masters) throw nothingHere(options);
+  const answers = masters === undefined || masters === 'unknown' ? [] : masters;
+  if (options.json) {
+    writeJson(terminal.out, { ...(member ? { member } : {}), masters: answers });
+  } else {
+    const nowMs = Date.now();
+    const parts = member ? [formatMemberStatus(member, nowMs)] : [];
+    parts.push(...answers.map((answer) => formatAnswer(answer, nowMs)));
+    terminal.out.write(parts.join('\n'));
+  }
+  return masters === 'unknown' || answers.some((answer) => 'error' in answer) ? 4 : 0;
+}
+
+/** Undefined when no member runs on this machine, or its directory is not ours to read. */
+async function localMember(
+  options: StatusOptions,
+  signal: AbortSignal,
+): Promise<MemberStatus | undefined> {
+  try {
+    return await callLocal(memberSocketOf(options), localStatus, undefined, signal);
+  } catch (error) {
+    if (isNotRunning(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when nobody is an operator here, unless a master was asked for by name. */
+async function allMasters(
+  options: StatusOptions,
+  signal: AbortSignal,
+): Promise<readonly MasterAnswer[] | undefined> {
+  try {
+    return await asOperator(options, async (client) => {
+      const names =
+        options.master === undefined
+          ? (await client.directory(signal)).masters.map(({ name }) => name)
+          : [parseMasterName(options.master)];
+      return Promise.all(names.map((name) => ask(client, name, signal)));
+    });
+  } catch (error) {
+    const nobody = error instanceof HanseError && ['no-profile', 'no-masters'].includes(error.code);
+    if (nobody && options.master === undefined && options.profile === undefined) return undefined;
+    throw error;
+  }
+}
+
+async function ask(
+  client: OperatorClient,
+  name: MasterName,
+  signal: AbortSignal,
+): Promise<MasterAnswer> {
+  try {
+    return { name, status: await client.call(getStatus, {}, { master: name, signal }) };
+  } catch (error) {
+    if (!(error instanceof HanseError) || !isOutage(error)) throw error;
+    return { name, error: describeError(error) };
+  }
+}
+
+function isOutage(error: HanseError): boolean {
+  return error.retryable || (error instanceof ClientError && error.code === 'untrusted-master');
+}
+
+function formatAnswer(answer: MasterAnswer, nowMs: number): string {
+  return 'status' in answer
+    ? formatMasterStatus(answer.status, nowMs)
+    : `master ${answer.name}: no answer: ${answer.error}\n`;
+}
+
+function nothingHere(options: StatusOptions): CliError {
+  return new CliError(
+    `nothing to show: no member runs on this machine (${memberSocketOf(options)}), and no operator's profile with a master was found (--profile)`,
+    { code: 'nothing-here', fields: { directory: options.dir } },
+  );
+}

@@ -1,0 +1,168 @@
+import { type Command, Option } from 'commander';
+import type { JoinOptions, LeaveOptions, MemberRunOptions } from '../actions/member-daemon.ts';
+import type { MemberListOptions } from '../actions/member-listings.ts';
+import type { RemovalOptions } from '../actions/removal.ts';
+import type { ActionRunner } from '../command-context.ts';
+import {
+  directoryOption,
+  jsonOption,
+  type ListingOptions,
+  logLevelOption,
+  metricsOption,
+  type OperatorOptions,
+  profileOption,
+} from '../common-options.ts';
+import { help } from '../help.ts';
+import { duration } from '../option-values.ts';
+
+export function addMemberCommands(program: Command, run: ActionRunner): void {
+  const member = program
+    .command('member')
+    .description('Join and run on this machine; list, evict and ban as an operator.');
+  addJoin(member, run);
+  addRun(member, run);
+  addList(member, run);
+  addShow(member, run);
+  addRemoval(member, run, 'evict');
+  addRemoval(member, run, 'ban');
+  addUnban(member, run);
+}
+
+/** `hanse leave`, which undoes `hanse member join`. */
+export function addLeaveCommand(program: Command, run: ActionRunner): void {
+  program
+    .command('leave')
+    .description('End a membership of this machine: tell the master, then forget the keys.')
+    .argument('[membership]', 'VPN.SUBSET; needless when there is one only')
+    .option('--force', 'forget it also when no master can be told')
+    .addOption(directoryOption())
+    .addHelpText('after', help({ examples: [['hanse leave corp.europe', '']] }))
+    .action((membership: string | undefined, options: LeaveOptions) =>
+      run(async (context) =>
+        (await import('../actions/member-daemon.ts')).leaveAction(membership, options, context),
+      ),
+    );
+}
+
+function addJoin(member: Command, run: ActionRunner): void {
+  member
+    .command('join')
+    .description('Make this machine a member with a token, then run. Needs root.')
+    .argument('<token>', 'from `hanse invite create`; - reads it from standard input')
+    .option('--name <name>', "what to be called (default: this machine's name)")
+    .option('--no-run', 'join only; run later with `hanse member run`')
+    .addOption(directoryOption())
+    .addOption(metricsOption())
+    .addOption(logLevelOption())
+    .addHelpText('after', help({ examples: joinExamples, files: true }))
+    .action((token: string, options: JoinOptions) =>
+      run(async (context) =>
+        (await import('../actions/member-daemon.ts')).joinAction(token, options, context),
+      ),
+    );
+}
+
+function addRun(member: Command, run: ActionRunner): void {
+  member
+    .command('run')
+    .description('Run all memberships of this machine until told to stop. Needs root.')
+    .option('--config <file>', 'a file with dir, logLevel and metricsListen')
+    .addOption(directoryOption())
+    .addOption(metricsOption())
+    .addOption(logLevelOption())
+    .addHelpText('after', help({ examples: [['hanse member run', '']], files: true }))
+    .action((options: MemberRunOptions) =>
+      run(async (context) =>
+        (await import('../actions/member-daemon.ts')).runMemberAction(options, context),
+      ),
+    );
+}
+
+function addList(member: Command, run: ActionRunner): void {
+  member
+    .command('list')
+    .description('List the members of one subset, or of all.')
+    .option('--subset <name>', 'only this one')
+    .option('--all', 'also those who have left and whose names are not free again yet')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonOption())
+    .addHelpText('after', help({ examples: [['hanse member list --subset europe', '']] }))
+    .action((options: MemberListOptions) =>
+      run(async (context) =>
+        (await import('../actions/member-listings.ts')).listMembersAction(options, context),
+      ),
+    );
+}
+
+function addShow(member: Command, run: ActionRunner): void {
+  member
+    .command('show')
+    .description('Show one member: its addresses, keys, session and tunnel.')
+    .argument('<member>', 'NAME.SUBSET, or NAME where only one subset has it')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonOption())
+    .addHelpText('after', help({ examples: [['hanse member show web-1.europe', '']] }))
+    .action((member_: string, options: OperatorOptions & ListingOptions) =>
+      run(async (context) =>
+        (await import('../actions/member-listings.ts')).showMemberAction(member_, options, context),
+      ),
+    );
+}
+
+const removalTexts = {
+  evict: {
+    description:
+      'Put a member out: its peer goes, the subset key changes, and who has applied it is shown.',
+    example: 'hanse member evict web-1.europe',
+  },
+  ban: {
+    description:
+      'Put a member out of every subset that it is in, and refuse its identity from now on.',
+    example: 'hanse member ban web-1.europe --wait 30s',
+  },
+} as const;
+
+function addRemoval(member: Command, run: ActionRunner, kind: 'evict' | 'ban'): void {
+  const { description, example } = removalTexts[kind];
+  member
+    .command(kind)
+    .description(`${description} Exits with 1 when a connected member has not applied it in time.`)
+    .argument('<member>', 'NAME.SUBSET, or NAME where only one subset has it')
+    .addOption(
+      new Option('--wait <time>', 'how long to wait for acknowledgements; at most 10m')
+        .argParser(duration)
+        .default(duration('10s'), '10s'),
+    )
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(new Option('--json', 'print every step as one line of JSON'))
+    .addHelpText('after', help({ examples: [[example, '']] }))
+    .action((name: string, options: RemovalOptions) =>
+      run(async (context) =>
+        (await import('../actions/removal.ts')).removeAction(kind, name, options, context),
+      ),
+    );
+}
+
+function addUnban(member: Command, run: ActionRunner): void {
+  member
+    .command('unban')
+    .description('Let a banned identity join this subset again, with a new invite.')
+    .argument('<member>', 'NAME.SUBSET, the name that it was banned under')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addHelpText('after', help({ examples: [['hanse member unban web-1.europe', '']] }))
+    .action((name: string, options: OperatorOptions) =>
+      run(async (context) =>
+        (await import('../actions/removal.ts')).unbanAction(name, options, context),
+      ),
+    );
+}
+
+const joinExamples = [
+  ['hanse member join hanse1.eyJ2cG4…', ''],
+  ['ssh ops hanse invite create --subset europe | hanse member join - --name web-1', ''],
+  ['hanse member join - --no-run < token && systemctl start hanse-member', ''],
+] as const;

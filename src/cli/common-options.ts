@@ -1,0 +1,51 @@
+import { Option } from 'commander';
+import type { LogLevel } from '../runtime/log.ts';
+
+/** As `runtime/log.ts` has them; that module is not loaded for a command's help. */
+const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'silent'];
+
+/** Where everything of this machine is, unless said. */
+export const defaultDirectory = '/var/lib/hanse';
+
+/** The options that many commands share, as commander passes them. */
+export interface DirectoryOptions {
+  readonly dir: string;
+}
+export interface StoreOptions extends DirectoryOptions {
+  readonly store?: string;
+}
+export interface RootKeyOptions extends StoreOptions {
+  readonly rootKey?: string;
+}
+export interface OperatorOptions extends DirectoryOptions {
+  readonly profile?: string;
+}
+export interface ListingOptions {
+  readonly json?: boolean;
+}
+
+export const directoryOption = (): Option =>
+  new Option('--dir <directory>', 'data directory').env('HANSE_DIR').default(defaultDirectory);
+
+export const storeOption = (): Option =>
+  new Option('--store <url>', 'the store (default: sqlite:DIR/store.db)').env('HANSE_STORE');
+
+export const rootKeyOption = (): Option =>
+  new Option('--root-key <file>', "the VPN's root key (default: DIR/root/root.key)");
+
+export const profileOption = (): Option =>
+  new Option(
+    '--profile <directory>',
+    "operator's profile (default: ~/.config/hanse, then the one under DIR/operators)",
+  ).env('HANSE_PROFILE');
+
+export const jsonOption = (): Option => new Option('--json', 'print one JSON document');
+
+export const subsetOption = (): Option =>
+  new Option('--subset <name>', 'the subset').makeOptionMandatory();
+
+export const logLevelOption = (): Option =>
+  new Option('--log-level <level>', 'how much to log').choices(logLevels);
+
+export const metricsOption = (): Option =>
+  new Option('--metrics-listen <address:port>', 'serve Prometheus metrics there');

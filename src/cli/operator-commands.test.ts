@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  type ApiServer,
+  Refusal,
+  type ServedRequest,
+  startApiServer,
+} from '../../test/support/api-server.ts';
+import { runHanse } from '../../test/support/run-hanse.ts';
+import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { knownMaster, TestVpn } from '../../test/support/test-vpn.ts';
+import { writeOperatorProfile } from '../api/client/operator-profile.ts';
+
+const masters = ['fra', 'sin', 'nyc'] as const;
+const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };
+const timeMs = 1_795_000_000_000;
+const cleanup = new AsyncDisposableStack();
+const servers = new Map<string, ApiServer>();
+/** Which master was asked what, as `MASTER METHOD PATH`, since the test began. */
+const asked: string[] = [];
+let answer: (request: ServedRequest, subset: string, name: string) => unknown;
+let env: Readonly<Record<string, string>>;
+let profile: string;
+
+before(async () => {
+  const vpn = await TestVpn.create();
+  for (const master of masters) {
+    const server = await startApiServer({
+      credentials: await vpn.master(master),
+      clientRoot: vpn.root.certificatePem,
+      answer: (request) => serve(master, request),
+      relay: (name) => servers.get(name.split('.')[0] ?? '')?.port,
+    });
+    servers.set(master, cleanup.use(server));
+  }
+  const { path } = cleanup.use(await temporaryDirectory());
+  profile = join(path, 'profile');
+  await writeOperatorProfile(profile, await vpn.profile(known().slice(0, 1)));
+  env = { HANSE_DIR: path, HANSE_PROFILE: profile };
+});
+after(() => cleanup.disposeAsync());
+
+const known = () => [...servers].map(([name, { port }]) => knownMaster(name, port));
+
+function serve(master: string, request: ServedRequest): unknown {
+  if (request.endpoint.path === '/v1/directory') return directory();
+  asked.push(`${master} ${request.endpoint.method} ${request.endpoint.path}`);
+  const { subset = '', name = '' } = request.params as { subset?: string; name?: string };
+  return answer(request, subset, name);
+}
+
+const directory = () => ({
+  vpn: {
+    name: 'corp',
+    id: '0123abcd',
+    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
+    keying: 'per-subset',
+    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
+    createdAtMs: timeMs,
+  },
+  masters: known(),
+  subsets: Object.entries(actingFor).map(([name, acting]) => ({
+    name,
+    acting,
+    backups: [],
+    blocks: [],
+  })),
+});
+
+const identity = (letter: string) => letter.repeat(43);
+const member = (name: string, subset: string, identityKey: string, state = 'active') => ({
+  name,
+  subset,
+  state,
+  ipv4: '100.64.8.2',
+  ipv6: 'fd00:1:2:2::2',
+  identityKey,
+  keys: { acting: 'qGdpIVF4hEaGFCqCNB2pkwvuBb0yK5sXkPEwVjCxLlE=' },
+  joinedAtMs: timeMs,
+  certificateEndsAtMs: timeMs,
+  alsoIn: [],
+  acting: actingFor[subset],
+  backups: [],
+});
+const removed = (name: string, alsoIn: readonly string[] = []) => ({
+  type: 'removed',
+  member: name,
+  revision: 7,
+  epoch: 3,
+  afterMs: 4.2,
+  members: 2,
+  connected: 1,
+  alsoIn,
+});
+const applied = { type: 'acknowledged', member: 'web-2', afterMs: 31 };
+const finished = (acknowledged: number, pending: readonly object[]) => ({
+  type: 'finished',
+  acknowledged,
+  pending,
+  pendingTotal: pending.length,
+  afterMs: 31,
+});
+const away = { member: 'web-3', connected: false };
+
+async function hanse(...args: readonly string[]) {
+  asked.length = 0;
+  return runHanse(args, { env });
+}
+
+test('an invite prints the token alone, so that it can be piped', async () => {
+  const id = '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e11';
+  answer = ({ body }) => {
+    assert.deepEqual(body, { uses: 2, lifetimeMs: 3_600_000 });
+    return { id, token: 'hanse1.abc', expiresAtMs: timeMs, uses: 2 };
+  };
+  const run = await hanse('invite', 'create', '--subset', 'asia', '--uses', '2', '--expires', '1h');
+  assert.deepEqual(run, {
+    exitCode: 0,
+    out: 'hanse1.abc\n',
+    err: `invite ${id} lets 2 members into asia and ends in 1 h\n`,
+  });
+  assert.deepEqual(asked, ['sin POST /v1/subsets/:subset/invites']);
+});
+
+test('the profile learns all masters, and keeps the order of those it knew', async () => {
+  answer = () => ({ invites: [] });
+  assert.equal((await hanse('invite', 'list', '--subset', 'asia')).exitCode, 0);
+  const document = JSON.parse(await readFile(join(profile, 'profile.json'), 'utf8'));
+  assert.deepEqual(document.masters, known());
+});
+
+test('an eviction tells who has applied it, and succeeds when all who are connected have', async () => {
+  answer = ({ endpoint }) =>
+    endpoint.reply === 'stream'
+      ? [removed('web-1', ['asia']), applied, finished(1, [away])]
+      : member('web-1', 'europe', identity('A'));
+  const { exitCode, out, err } = await hanse('member', 'evict', 'web-1.europe');
+  assert.equal(exitCode, 0, err);
+  assert.equal(
+    out,
+    [
+      'web-1.europe is evicted by fra after 4 ms; europe is at epoch 3 and has 2 other members, 1 of them connected',
+      'it stays in asia',
+      '  web-2 has applied it after 31 ms',
+      'applied by every connected member: 1 in 31 ms',
+      '  not connected, will when they come back: web-3',
+      '',
+    ].join('\n'),
+  );
+  assert.ok(asked.every((line) => line.startsWith('fra ')));
+});
+
+test('an eviction that a connected member has not applied in time exits with 1', async () => {
+  const late = { member: 'web-2', connected: true };
+  answer = ({ endpoint }) =>
+    endpoint.reply === 'stream'
+      ? [removed('web-1'), finished(0, [late, away])]
+      : member('web-1', 'europe', identity('A'));
+  const { exitCode, out } = await hanse('member', 'evict', 'web-1.europe', '--wait', '0s');
+  assert.equal(exitCode, 1);
+  assert.match(out, /NOT yet applied.*\n.*still to do it: web-2\n/);
+});
+
+test('a stream that breaks off before its end is no success', async () => {
+  answer = ({ endpoint }) =>
+    endpoint.reply === 'stream' ? [removed('web-1')] : member('web-1', 'europe', identity('A'));
+  const { exitCode, err } = await hanse('member', 'evict', 'web-1.europe');
+  assert.equal(exitCode, 1);
+  assert.match(err, /stopped telling about web-1\.europe/);
+});
+
+test('a ban follows the identity to the masters of its other subsets and asks no others', async () => {
+  answer = ({ endpoint, body }, subset, name) => {
+    if (endpoint.path.endsWith('/members')) {
+      const bearer = member('other-name', 'asia', identity('A'));
+      return { members: [member('web-1', 'asia', identity('B')), bearer], total: 2 };
+    }
+    if (endpoint.reply !== 'stream') return member('web-1', subset, identity('A'));
+    assert.deepEqual(body, { kind: 'ban', waitMs: 10_000 });
+    return [removed(name, subset === 'europe' ? ['asia'] : ['europe']), applied, finished(1, [])];
+  };
+  const { exitCode, out, err } = await hanse('member', 'ban', 'web-1.europe');
+  assert.equal(exitCode, 0, err);
+  assert.match(out, /web-1\.europe is banned by fra/);
+  assert.match(out, /other-name\.asia is banned by sin/);
+  assert.deepEqual(asked, [
+    'fra GET /v1/subsets/:subset/members/:name',
+    'fra POST /v1/subsets/:subset/members/:name/removal',
+    'sin GET /v1/subsets/:subset/members',
+    'sin POST /v1/subsets/:subset/members/:name/removal',
+  ]);
+});
+
+test('a ban that one subset refuses goes on with the others and exits with 1', async () => {
+  answer = ({ endpoint }, subset, name) => {
+    if (subset === 'asia') {
+      return new Refusal(503, {
+        code: 'unavailable',
+        message: 'the store is away',
+        retryable: true,
+      });
+    }
+    if (endpoint.path.endsWith('/members')) {
+      return { members: [member('web-1', subset, identity('A'))], total: 1 };
+    }
+    return endpoint.reply === 'stream'
+      ? [removed(name, ['asia', 'america']), finished(1, [])]
+      : member('web-1', subset, identity('A'));
+  };
+  const { exitCode, out, err } = await hanse('member', 'ban', 'web-1.europe');
+  assert.equal(exitCode, 1);
+  assert.match(err, /web-1 is NOT banned from asia: the store is away/);
+  assert.match(out, /web-1\.america is banned by nyc/);
+});
+
+test('a name alone is looked for in every subset', async () => {
+  const unknown = { code: 'no-such-member', message: 'no such member', retryable: false };
+  answer = (_, subset) =>
+    subset === 'asia' ? member('web-1', 'asia', identity('A')) : new Refusal(404, unknown);
+  const found = await hanse('member', 'show', 'web-1', '--json');
+  assert.equal(JSON.parse(found.out).subset, 'asia');
+  answer = (_, subset) => member('web-1', subset, identity('A'));
+  const several = await hanse('member', 'show', 'web-1');
+  assert.equal(several.exitCode, 1);
+  assert.match(several.err, /say which of web-1\.europe, web-1\.asia, web-1\.america/);
+});
+
+test('a roll is listed page by page, and as one document for programs', async () => {
+  answer = ({ query }) =>
+    (query as { after?: string }).after === 'a'
+      ? { members: [member('b', 'asia', identity('B'))], total: 2 }
+      : { members: [member('a', 'asia', identity('A'))], next: 'a', total: 2 };
+  const { out } = await hanse('member', 'list', '--subset', 'asia');
+  assert.match(out, /^MEMBER +STATE +IPV4 [^\n]+\na\.asia +active +100\.64\.8\.2 [^\n]+\nb\.asia /);
+  const json = await hanse('member', 'list', '--subset', 'asia', '--json');
+  assert.deepEqual(
+    JSON.parse(json.out).members.map(({ name }: { name: string }) => name),
+    ['a', 'b'],
+  );
+});
+
+test('a master that says no is heard in its own words, with the status for a refusal', async () => {
+  const problem = { code: 'not-permitted', message: 'ada may not do that', retryable: false };
+  answer = () => new Refusal(403, problem);
+  const { exitCode, err } = await hanse('audit', '--subset', 'europe');
+  assert.equal(exitCode, 3);
+  assert.equal(err, 'hanse: ada may not do that\n');
+});
+
+test('a watch shows what concerns the subset until it is interrupted, which is its good end', async () => {
+  const session = (subset: string) => ({
+    type: 'session',
+    atMs: timeMs,
+    subset,
+    member: 'web-1',
+    change: 'connected',
+  });
+  answer = () => [session('europe'), session('asia')];
+  const { exitCode, out, err } = await runHanse(['watch', '--subset', 'asia'], {
+    env,
+    interruptAfter: /\n/,
+  });
+  assert.equal(exitCode, 0, err);
+  const [first] = out.split('\n');
+  assert.equal(first, '2026-11-18T11:06:40Z  sin  web-1.asia connected');
+  assert.doesNotMatch(out, /europe/);
+});
+
+test('the status shows every master, and says which give no answer', async () => {
+  answer = () => new Refusal(503, { code: 'unavailable', message: 'starting', retryable: true });
+  const { exitCode, out } = await hanse('status');
+  assert.equal(exitCode, 4);
+  assert.match(out, /^master fra: no answer: starting\n/);
+  assert.match(out, /master nyc: no answer: starting\n/);
+});

@@ -1,0 +1,101 @@
+import type { MasterStatus } from '../../api/endpoints.ts';
+import type { MemberStatus, MembershipStatus } from '../../api/member-local.ts';
+import { formatBytes, formatDuration, formatRelative } from './human-units.ts';
+import { type Column, formatFields, formatTable } from './table.ts';
+
+/** A master's status for people. */
+export function formatMasterStatus(status: MasterStatus, nowMs: number): string {
+  const { wireguard, masters, refused } = status;
+  return [
+    formatFields([
+      ['master', status.master],
+      ['software', `${status.software}, started ${formatRelative(status.startedAtMs, nowMs)}`],
+      ['wireguard', `${wireguard.backend} ${wireguard.version}`],
+      ['store', `${status.store}, watching ${status.watches.join(' ')}`],
+      ['other masters', masters.map(describeBackbonePeer).join(', ') || 'none'],
+      ['messages', countBySender(status.received) || 'none yet'],
+      ['refused', refused.map(({ code, count }) => `${count} ${code}`).join(', ') || 'none'],
+    ]),
+    status.subsets.length === 0 ? '' : `\n${formatTable(subsetColumns(nowMs), status.subsets)}`,
+  ].join('');
+}
+
+/** The status of this machine's member for people. */
+export function formatMemberStatus(status: MemberStatus, nowMs: number): string {
+  const { wireguard, memberships } = status;
+  const head = formatFields([
+    ['member', `started ${formatRelative(status.startedAtMs, nowMs)}`],
+    ['wireguard', `${wireguard.backend} ${wireguard.version}`],
+  ]);
+  return [
+    head,
+    ...memberships.map((one) => `\n${formatFields(membershipFields(one, nowMs))}`),
+  ].join('');
+}
+
+function describeBackbonePeer({ name, handshakeAgeMs }: MasterStatus['masters'][number]): string {
+  return handshakeAgeMs === undefined
+    ? `${name} (no handshake)`
+    : `${name} (handshake ${formatDuration(handshakeAgeMs)} ago)`;
+}
+
+/** Control messages by the kind of their sender: members of one subset are one sender each way. */
+function countBySender(received: MasterStatus['received']): string {
+  const counts = new Map<string, number>();
+  for (const { sender, count } of received) counts.set(sender, (counts.get(sender) ?? 0) + count);
+  return [...counts].map(([sender, count]) => `${count} from ${sender}`).join(', ');
+}
+
+function subsetColumns(nowMs: number): readonly Column<MasterStatus['subsets'][number]>[] {
+  return [
+    { heading: 'SUBSET', cell: ({ name }) => name },
+    { heading: 'ROLE', cell: ({ role }) => role },
+    { heading: 'MEMBERS', cell: ({ members }) => String(members), align: 'right' },
+    { heading: 'CONNECTED', cell: ({ connected }) => String(connected), align: 'right' },
+    { heading: 'EPOCH', cell: ({ epoch }) => String(epoch ?? '-'), align: 'right' },
+    { heading: 'KEY MADE', cell: ({ keyCreatedAtMs }) => keyMade(keyCreatedAtMs, nowMs) },
+  ];
+}
+
+/** A backup does not read the key before it acts. */
+function keyMade(atMs: number | undefined, nowMs: number): string {
+  return atMs === undefined ? '-' : formatRelative(atMs, nowMs);
+}
+
+function membershipFields(
+  status: MembershipStatus,
+  nowMs: number,
+): readonly (readonly [string, string | undefined])[] {
+  const { session, place, tunnel, certificateEndsAtMs } = status;
+  const master = session.master === undefined ? '' : ` with ${session.master}`;
+  return [
+    ['membership', `${status.membership}, as ${status.name}`],
+    ['session', `${session.state}${master}, ${formatDuration(nowMs - session.sinceMs)}`],
+    ['last error', session.state === 'live' ? undefined : session.lastError],
+    ['ended', status.endReason],
+    ['addresses', place ? `${place.ipv4}, ${place.ipv6}` : undefined],
+    ['reaches', place?.prefixes.join(', ')],
+    ['epoch', status.epoch === undefined ? undefined : String(status.epoch)],
+    [
+      'certificate',
+      certificateEndsAtMs === undefined
+        ? undefined
+        : `ends ${formatRelative(certificateEndsAtMs, nowMs)}`,
+    ],
+    [
+      'masters',
+      status.masters.map(({ name, role }) => `${name} (${role})`).join(', ') || undefined,
+    ],
+    ['tunnel', tunnel ? describeTunnel(tunnel) : undefined],
+  ];
+}
+
+function describeTunnel(tunnel: NonNullable<MembershipStatus['tunnel']>): string {
+  const { interfaceName, endpoint, handshakeAgeMs, receivedBytes, sentBytes } = tunnel;
+  const handshake =
+    handshakeAgeMs === undefined
+      ? 'no handshake yet'
+      : `handshake ${formatDuration(handshakeAgeMs)} ago`;
+  const towards = endpoint === undefined ? '' : ` to ${endpoint}`;
+  return `${interfaceName}${towards}, ${handshake}, ${formatBytes(receivedBytes)} received, ${formatBytes(sentBytes)} sent`;
+}
