@@ -67,7 +67,11 @@ export class RemovalReport {
       late.length === 0
         ? paint(this.#output, 'green', 'applied by every connected member')
         : paint(this.#output, 'yellow', 'NOT yet applied by every connected member');
-    this.#output.write(`${verdict}: ${acknowledged} in ${formatDuration(afterMs)}\n`);
+    this.#output.write(
+      acknowledged + pendingTotal === 0
+        ? 'no other member has to apply it\n'
+        : `${verdict}: ${acknowledged} in ${formatDuration(afterMs)}\n`,
+    );
     if (late.length > 0) this.#output.write(`  connected, and still to do it: ${list(late)}\n`);
     if (away.length > 0) {
       this.#output.write(`  not connected, will when they come back: ${list(away)}\n`);
