@@ -4,7 +4,7 @@ import type { LabMember } from '../lab/vpn/lab-member.ts';
 import { LabVpn } from '../lab/vpn/lab-vpn.ts';
 import { type EvictionFigure, evict } from './eviction.ts';
 import { type JoinFigure, joinMember } from './member-joins.ts';
-import { type PairFigure, pingPair } from './pair-pings.ts';
+import { allowTracing, type PairFigure, pingPair } from './pair-pings.ts';
 import { Report } from './report.ts';
 import { evicted, joins, throughputPairs, topology, vpnSpec } from './scenario.ts';
 import { measureThroughput } from './throughput.ts';
@@ -104,6 +104,7 @@ async function pingAll(
 ): Promise<PairFigure[]> {
   report.step('every pair of members: round trips and the masters on the way');
   const masterByAddress = await readMasterAddresses(vpn);
+  await Promise.all(vpn.masters.map(({ node }) => allowTracing(node)));
   const all = [...members.values()];
   const pairs: PairFigure[] = [];
   for (const [index, from] of all.entries()) {
@@ -115,10 +116,9 @@ async function pingAll(
 
 /** A master has the first address of each block of its subset. */
 async function readMasterAddresses(vpn: LabVpn): Promise<Map<string, string>> {
-  const subsets = (await vpn.hanseJson(['subset', 'list'])) as {
-    acting: string;
-    blocks: string[];
-  }[];
+  const { subsets } = (await vpn.hanseJson(['subset', 'list'])) as {
+    subsets: { acting: string; blocks: string[] }[];
+  };
   return new Map(
     subsets.flatMap(({ acting, blocks }) =>
       blocks.map(

@@ -1,3 +1,4 @@
+import type { LabNode } from '../lab/lab-node.ts';
 import type { LabMember } from '../lab/vpn/lab-member.ts';
 
 export interface PairFigure {
@@ -12,6 +13,11 @@ export interface PairFigure {
 
 /** No packet of the demo passes more masters. */
 const longestPath = 4;
+
+/** Linux answers one dead packet a second and sender; this traces more than that. */
+export async function allowTracing(master: LabNode): Promise<void> {
+  await master.run('sh', ['-c', 'echo 0 > /proc/sys/net/ipv4/icmp_ratelimit']);
+}
 
 /**
  * Pings between two members, and traces the way.
