@@ -1,0 +1,121 @@
+import { createRunner } from '../src/host/runner.ts';
+import { type Delaying, delayableLinks } from './build-lab.ts';
+import { LabError } from './lab-error.ts';
+import { renderCut, renderUncut } from './link-cut.ts';
+import { renderShape } from './link-shape.ts';
+import { commandTimeoutMs, namespaceOf } from './namespaces.ts';
+import { renderCarrierWait, renderRevival } from './node-script.ts';
+import type { LabPlan, LinkEnd, LinkPlan } from './plan.ts';
+import { type LinkShape, validateLink } from './topology.ts';
+
+/** Seen from the lower end: `up` goes towards the core. */
+export type LinkDirection = 'up' | 'down' | 'both';
+
+/** Where the link is. */
+export interface LabLinkDependencies {
+  readonly labId: string;
+  readonly plan: LabPlan;
+  readonly delaying: Delaying;
+}
+
+/** A link of a living lab, to be broken, slowed and mended. Each method resolves when it is so. */
+export class LabLink {
+  readonly name: string;
+  readonly #link: LinkPlan;
+  readonly #labId: string;
+  readonly #delaying: Delaying;
+  /** Its place among the links that a process carries. */
+  readonly #delayIndex: number;
+
+  constructor(link: LinkPlan, { labId, plan, delaying }: LabLinkDependencies) {
+    this.name = link.name;
+    this.#link = link;
+    this.#labId = labId;
+    this.#delaying = delaying;
+    this.#delayIndex = delayableLinks(plan).indexOf(link);
+  }
+
+  /** Silence: packets of that direction vanish, and neither end is told. Replaces an earlier cut. */
+  async cut(direction: LinkDirection = 'both'): Promise<void> {
+    const { upper, lower } = this.#link;
+    const rules = (end: LinkEnd, arriving: LinkDirection) =>
+      direction === 'both' || direction === arriving
+        ? renderCut(end.device)
+        : renderUncut(end.device);
+    await Promise.all([
+      this.#inside(upper, ['nft', '-f', '-'], rules(upper, 'up')),
+      this.#inside(lower, ['nft', '-f', '-'], rules(lower, 'down')),
+    ]);
+  }
+
+  /** A pulled plug: the lower end loses its carrier, and the upper end is down, its routes gone. */
+  async unplug(): Promise<void> {
+    const { upper } = this.#link;
+    await this.#ip(upper, [`link set ${upper.device} down`]);
+    await this.#setCarrier('off');
+  }
+
+  /** Undoes `cut` and `unplug`, and resolves when packets pass; the shape stays as it is. */
+  async restore(): Promise<void> {
+    const { upper, lower } = this.#link;
+    await Promise.all(
+      [upper, lower].map((end) => this.#inside(end, ['nft', '-f', '-'], renderUncut(end.device))),
+    );
+    await this.#setCarrier('on');
+    await this.#ip(upper, renderRevival(upper));
+    await Promise.all(
+      [upper, lower].map((end) => this.#inside(end, ['sh', '-s'], lines(renderCarrierWait(end)))),
+    );
+  }
+
+  /**
+   * Gives both directions another rate, delay and loss. What is absent ends, so `{}` makes the link
+   * perfect. It concerns packets that enter the link from then on.
+   *
+   * @throws LabError `not-delayable` when the topology did not declare that the link can delay
+   */
+  async shape(shape: LinkShape): Promise<void> {
+    validateLink(this.name, shape);
+    const { delayMs = 0, lossPercent = 0 } = shape;
+    if (!this.#link.delayable && delayMs + lossPercent > 0) throw notDelayable(this.name);
+    const byKernel = this.#delaying.kind === 'kernel';
+    await Promise.all([
+      ...[this.#link.upper, this.#link.lower].map((end) =>
+        this.#inside(end, ['tc', '-batch', '-'], lines(renderShape(end.device, shape, byKernel))),
+      ),
+      this.#carrier()?.reshape({ link: this.#delayIndex, shape }),
+    ]);
+  }
+
+  /** The process that carries the packets of this link, if one does. */
+  #carrier() {
+    return this.#link.delayable && this.#delaying.kind === 'process'
+      ? this.#delaying.links
+      : undefined;
+  }
+
+  /** The end of a veth pair follows its other end; a device that a process carries must be told. */
+  async #setCarrier(state: 'on' | 'off'): Promise<void> {
+    const { lower } = this.#link;
+    if (this.#carrier()) await this.#ip(lower, [`link set ${lower.device} carrier ${state}`]);
+  }
+
+  #ip(end: LinkEnd, batch: readonly string[]): Promise<void> {
+    return this.#inside(end, ['ip', '-batch', '-'], lines(batch));
+  }
+
+  async #inside(end: LinkEnd, line: readonly string[], input: string): Promise<void> {
+    const [command = '', ...args] = line;
+    const runner = createRunner({ networkNamespace: namespaceOf(this.#labId, end.node) });
+    await runner.run(command, args, { input, timeoutMs: commandTimeoutMs });
+  }
+}
+
+const lines = (batch: readonly string[]): string => `${batch.join('\n')}\n`;
+
+function notDelayable(name: string): LabError {
+  return new LabError(
+    `link ${name} cannot delay or lose packets: declare delayable: true for it in the topology`,
+    { code: 'not-delayable', fields: { name } },
+  );
+}

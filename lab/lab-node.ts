@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { createRunner, type Runner } from '../src/host/runner.ts';
+import { LabError } from './lab-error.ts';
+import { LabProcess } from './lab-process.ts';
+import { namespaceOf } from './namespaces.ts';
+import { type PingOptions, type PingResult, ping } from './ping.ts';
+import type { NodePlan } from './plan.ts';
+import { identifyProcess } from './process-table.ts';
+
+export interface LabNodeDependencies {
+  readonly labId: string;
+  /** Where the outputs of its programs go. */
+  readonly directory: string;
+}
+
+export interface LabRunOptions {
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+  /** Default 30,000. */
+  readonly timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 30_000;
+
+/** A host, a router or the core of a living lab. */
+export class LabNode {
+  readonly name: string;
+  /** As `ip netns` knows it. */
+  readonly namespace: string;
+  /** Runs programs inside, for code that takes a runner. */
+  readonly runner: Runner;
+  readonly #plan: NodePlan;
+  readonly #directory: string;
+  #started = 0;
+
+  constructor(plan: NodePlan, { labId, directory }: LabNodeDependencies) {
+    this.name = plan.name;
+    this.namespace = namespaceOf(labId, plan.name);
+    this.runner = createRunner({ networkNamespace: this.namespace });
+    this.#plan = plan;
+    this.#directory = directory;
+  }
+
+  /** What a person types to be inside. */
+  get shellCommand(): string {
+    return `ip netns exec ${this.namespace} bash`;
+  }
+
+  /**
+   * Under which others reach it: a router's is that of its uplink.
+   * @throws LabError `unknown-node` when it has none of that family
+   */
+  address(family: 'ipv4' | 'ipv6'): string {
+    const address = this.#plan.addresses[family];
+    if (address) return address.ip;
+    throw new LabError(`${this.name} has no ${family} address in this topology`, {
+      code: 'unknown-node',
+      fields: { name: this.name, known: Object.keys(this.#plan.addresses) },
+    });
+  }
+
+  /** Runs a program to its end. @throws HostError as the host's runner does */
+  async run(
+    command: string,
+    args: readonly string[],
+    options: LabRunOptions = {},
+  ): Promise<{ readonly stdout: string }> {
+    return this.runner.run(command, args, { timeoutMs: defaultTimeoutMs, ...options });
+  }
+
+  /** Starts a program that runs until it is stopped, or until the lab is removed. */
+  async start(
+    command: string,
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<LabProcess> {
+    this.#started += 1;
+    const logPath = join(this.#directory, `${this.name}-${this.#started}.log`);
+    const started = await this.runner.start(command, args, { logPath, ...options });
+    return new LabProcess(started, await identifyProcess(started.pid), logPath);
+  }
+
+  /** Sends echo requests from here. Never throws because of silence: see the result. */
+  ping(address: string, options: PingOptions = {}): Promise<PingResult> {
+    return ping(this.runner, address, options);
+  }
+}
