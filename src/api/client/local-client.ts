@@ -57,11 +57,14 @@ function send(
 function failure(socketPath: string, cause: NodeJS.ErrnoException): unknown {
   const fields = { address: socketPath };
   if (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED') {
-    return new ClientError(`no member runs on this machine (nothing serves ${socketPath})`, {
-      code: 'not-running',
-      fields,
-      cause,
-    });
+    return new ClientError(
+      `no member runs on this machine (nothing serves ${socketPath}): start it with \`hanse member run\``,
+      {
+        code: 'not-running',
+        fields,
+        cause,
+      },
+    );
   }
   if (cause.code === 'EACCES' || cause.code === 'EPERM') {
     return Object.assign(cause, { path: socketPath });
