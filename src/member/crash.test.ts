@@ -10,7 +10,7 @@ import { MemoryHost } from '../../test/support/memory-host.ts';
 import { memberDirectory, RunningMember } from '../../test/support/running-member.ts';
 import { ScriptedMaster } from '../../test/support/scripted-master.ts';
 
-/** From before the answer is read to after it is acknowledged, on whatever machine. */
+/** When to kill, which is the thing under test and not a wait for anything: from before the answer is read to after it is acknowledged, on whatever machine. */
 const killDelaysMs = [0, 1, 2, 4, 8, 16, 32, 64];
 
 for (const delayMs of killDelaysMs) {

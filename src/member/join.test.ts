@@ -9,7 +9,7 @@ import { memberDirectory, RunningMember } from '../../test/support/running-membe
 import { ScriptedMaster } from '../../test/support/scripted-master.ts';
 import { until } from '../../test/support/until.ts';
 import { callLocal } from '../api/client/local-client.ts';
-import { localJoin } from '../api/member-local.ts';
+import { localJoin, localLeave } from '../api/member-local.ts';
 import type { RefusalCode } from '../api/messages.ts';
 import { HostError } from '../host/host-error.ts';
 import { parseMemberName } from '../model/names.ts';
@@ -252,6 +252,35 @@ test('a member joins a second subset with the certificate of the first, and keep
     bed.host.interfaces[1]?.routes.map(({ destination }) => destination),
     ['fd12:3456:789a:1::/64'],
   );
+});
+
+test('a join that nobody answers can be given up, and another one begun', async () => {
+  await using bed = await joiningMember();
+  await using member = bed.start();
+  await (await bed.master.session()).receive('join');
+  await until('a socket', async () => (await member.status()) !== undefined);
+  const { socketPath } = member;
+  await assert.rejects(callLocal(socketPath, localLeave, {}), { code: 'not-connected' });
+  const answer = await callLocal(socketPath, localLeave, { force: true });
+  assert.deepEqual(answer, { membership: 'hansa.east', reason: 'forgotten' });
+  await assert.rejects(member.outcome, { code: 'join-refused' });
+  assert.deepEqual(await readdir(join(bed.directory, 'memberships')), []);
+  assert.deepEqual(bed.host.interfaces, []);
+});
+
+test('an invite of another VPN of the same name is refused', async () => {
+  await using bed = await joiningMember();
+  await using member = bed.start();
+  const session = await bed.master.session();
+  session.send(await bed.master.admission(session, await session.receive('join')));
+  await session.receive('acknowledge');
+  await until('a socket', async () => (await member.status()) !== undefined);
+  await using other = await ScriptedMaster.start(await CertificateBed.create());
+  const token = await other.invite({ subset: 'west' });
+  await assert.rejects(callLocal(member.socketPath, localJoin, { token }), { code: 'other-vpn' });
+  const again = await bed.master.invite();
+  const request = callLocal(member.socketPath, localJoin, { token: again });
+  await assert.rejects(request, { code: 'already-member' });
 });
 
 test('no log and no file but the state’s own holds the token', async () => {

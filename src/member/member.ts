@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type MemberName, memberNameSchema } from '../model/names.ts';
+import type { MemberName } from '../model/names.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { rootFingerprint } from '../trust/certificate-check.ts';
@@ -7,6 +7,7 @@ import { type InviteClaims, readInviteToken } from '../trust/invite-token.ts';
 import { createWireguardKeyPair } from '../trust/wireguard-keys.ts';
 import { obtainAdmission } from './admission.ts';
 import type { ControlCounts } from './control-counts.ts';
+import { defaultMemberName } from './default-member-name.ts';
 import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
 import { MemberError } from './member-error.ts';
@@ -41,6 +42,8 @@ export type MemberEntry =
       readonly token: string;
       readonly sinceMs: number;
       readonly joined: Promise<MembershipState>;
+      /** Gives the join up and forgets it. */
+      readonly cancel: () => Promise<void>;
     }
   | { readonly kind: 'running'; readonly loop: MembershipLoop }
   | { readonly kind: 'ended'; readonly tombstone: Tombstone };
@@ -50,6 +53,12 @@ interface JoinRequest {
   readonly name: MemberName;
   readonly invite: InviteClaims;
   readonly before: MemberEntry | undefined;
+}
+
+interface JoinAttempt {
+  readonly invite: InviteClaims;
+  readonly pending: PendingJoin;
+  readonly signal: AbortSignal;
 }
 
 /** All memberships of one directory: starts, joins, leaves and knows them. */
@@ -120,7 +129,7 @@ export class Member {
   }
 
   /**
-   * Leaves a membership, or only forgets it.
+   * Leaves a membership; with `force`, only forgets it, or gives up a join that is not answered.
    * @param name may be left out when there is just one
    * @throws MemberError `no-membership`, `not-connected`
    */
@@ -128,13 +137,20 @@ export class Member {
     name: string | undefined,
     force: boolean,
   ): Promise<{ readonly membership: string; readonly reason: MembershipEndReason }> {
-    const running = [...this.#entries].filter(([, { kind }]) => kind === 'running');
-    const names = running.map(([membership]) => membership);
+    const present = [...this.#entries].filter(([, { kind }]) => kind !== 'ended');
+    const names = present.map(([membership]) => membership);
     const membership = name ?? (names.length === 1 ? names[0] : undefined);
     const entry = membership === undefined ? undefined : this.#entries.get(membership);
-    if (membership === undefined || entry?.kind !== 'running') throw noMembership(name, names);
-    const reason = await (force ? entry.loop.forget() : entry.loop.leave());
-    return { membership, reason };
+    if (membership === undefined || entry === undefined || entry.kind === 'ended') {
+      throw noMembership(name, names);
+    }
+    if (entry.kind === 'running') {
+      const reason = await (force ? entry.loop.forget() : entry.loop.leave());
+      return { membership, reason };
+    }
+    if (!force) throw stillJoining(membership);
+    await entry.cancel();
+    return { membership, reason: 'forgotten' };
   }
 
   /** What was there `before` is there again when the join fails. */
@@ -144,9 +160,21 @@ export class Member {
     prepare: () => Promise<PendingJoin>,
   ): Promise<MembershipState> {
     const { invite, name, token, before } = request;
-    const joined = prepare().then((pending) => this.#complete(files, invite, pending));
+    const cancelled = new AbortController();
+    const signal = AbortSignal.any([this.#signal, cancelled.signal]);
+    const joined = prepare().then((pending) => this.#complete(files, { invite, pending, signal }));
+    const cancel = async () => {
+      cancelled.abort(joinCancelled(files.name));
+      await settled;
+      const now = this.#entries.get(files.name);
+      // The answer was faster.
+      if (now?.kind === 'running') return void (await now.loop.forget());
+      await files.dropPending();
+      await this.#parts.hostKeeper.remove(files.name);
+    };
     const sinceMs = this.#parts.clock.nowMs();
-    this.#entries.set(files.name, { kind: 'joining', invite, name, token, sinceMs, joined });
+    const entry = { kind: 'joining', invite, name, token, sinceMs, joined, cancel } as const;
+    this.#entries.set(files.name, entry);
     const settled = joined.then(ignore, () => {
       if (before) this.#entries.set(files.name, before);
       else this.#entries.delete(files.name);
@@ -182,9 +210,9 @@ export class Member {
 
   async #complete(
     files: MembershipFiles,
-    invite: InviteClaims,
-    pending: PendingJoin,
+    { invite, pending, signal }: JoinAttempt,
   ): Promise<MembershipState> {
+    const startedMs = this.#parts.clock.monotonicMs();
     const earlier = this.#earlierMembership(invite);
     const identity = this.#identity;
     const interfaceName = memberInterfaceName(identity.identityKey, files.name);
@@ -192,12 +220,18 @@ export class Member {
     const joined = await obtainAdmission(
       earlier ? { ...options, earlier } : options,
       this.#parts,
-      this.#signal,
+      signal,
     );
-    const { place } = joined.state;
-    this.#parts.log.info({ membership: files.name, name: place.name }, 'joined');
+    const { log, clock } = this.#parts;
+    log.info({ membership: files.name, name: joined.state.place.name }, 'joined');
     const membership = this.#membership(files, joined.state);
+    const admittedMs = clock.monotonicMs();
     const session = await this.#bringUp(membership, joined.session);
+    const phases = {
+      admissionMs: admittedMs - startedMs,
+      bringUpMs: clock.monotonicMs() - admittedMs,
+    };
+    log.debug({ membership: files.name, ...phases }, 'join phases');
     this.#run(membership, session);
     return joined.state;
   }
@@ -256,21 +290,25 @@ export class Member {
 
 function ignore(): void {}
 
-/** The machine's name as far as it can be a member's: its first label, in lower case. */
-export function defaultMemberName(machineName: string): MemberName {
-  const label = (machineName.split('.')[0] ?? '')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 32)
-    .replace(/^-+|-+$/g, '');
-  return memberNameSchema.parse(label === '' ? 'member' : label);
-}
-
 function alreadyMember(membership: string): MemberError {
   return new MemberError(
     `this member is in ${membership} already, or is joining it: leave it first to join again`,
     { code: 'already-member', fields: { membership } },
   );
+}
+
+function stillJoining(membership: string): MemberError {
+  return new MemberError(
+    `no master has answered the join of ${membership} yet: wait for it, or leave with --force to give it up`,
+    { code: 'not-connected', fields: { membership }, retryable: true },
+  );
+}
+
+function joinCancelled(membership: string): MemberError {
+  return new MemberError(`the join of ${membership} was given up`, {
+    code: 'join-refused',
+    fields: { membership, refusal: 'cancelled' },
+  });
 }
 
 function otherVpn(membership: string, vpn: string): MemberError {
