@@ -46,10 +46,12 @@ export class SessionHub {
     return this.#subsets.get(subset)?.size ?? 0;
   }
 
-  /** Ends the session of somebody who is out of the roll. */
+  /** Ends the session of somebody who is out of the roll; it gets nothing that is sent from now on. */
   end({ subset, name, identityKey }: MemberRecord, reason: EndReason): void {
     const session = this.find(subset, name);
-    if (session?.member.identityKey === identityKey) session.end(reason);
+    if (session?.member.identityKey !== identityKey) return;
+    this.remove(session);
+    session.end(reason);
   }
 
   /** A new key to the whole subset: the change to those who are up to date, the whole view to others. */

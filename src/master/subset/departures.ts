@@ -45,6 +45,8 @@ const auditActions: Record<DepartureState, AuditAction> = {
   expired: 'member-expired',
 };
 
+const noChange = (): void => undefined;
+
 /**
  * Takes members out of the roll and rotates the subset key, in one transaction. Departures that
  * are asked for while one is being written share the next transaction and its rotation.
@@ -76,7 +78,11 @@ export class Departures {
 
   /** Rotates the key though nobody leaves. */
   async rotate(actor: string): Promise<StoredGroupKey> {
-    return this.#write([], [{ action: 'key-rotated', actor, subject: this.#state.subset }], []);
+    return this.#write(
+      [],
+      [{ action: 'key-rotated', actor, subject: this.#state.subset }],
+      noChange,
+    );
   }
 
   async #drain(): Promise<void> {
@@ -125,7 +131,7 @@ export class Departures {
 
   async #commit(accepted: readonly Accepted[]): Promise<StoredGroupKey> {
     if (accepted.length === 0) return this.#state.key;
-    const { roll, subset, events } = this.#state;
+    const { roll, subset } = this.#state;
     const bans = accepted
       .filter(({ member }) => member.state === 'banned')
       .map(({ request, member }) => this.#ban(request, member));
@@ -141,14 +147,15 @@ export class Departures {
       actor: request.actor,
       subject: request.name,
     }));
-    const key = await this.#write(
-      puts,
-      notes,
-      accepted.map(({ member }) => member),
-    );
-    for (const ban of bans) roll.putBan(ban);
-    for (const { request, member } of accepted) events.ended(member, request.state);
-    return key;
+    return this.#write(puts, notes, () => {
+      for (const ban of bans) roll.putBan(ban);
+      for (const { request, member } of accepted) this.#end(member, request.state);
+    });
+  }
+
+  #end(member: MemberRecord, reason: DepartureState): void {
+    this.#state.roll.putMember(member);
+    this.#state.events.ended(member, reason);
   }
 
   #ban({ actor }: Request, member: MemberRecord): BanRecord {
@@ -161,20 +168,23 @@ export class Departures {
     };
   }
 
-  /** One at a time, because each rotation follows from the key that the one before made. */
+  /**
+   * One at a time, because each rotation follows from the key that the one before made.
+   * @param onDurable runs before anybody is told of the new key: who is out must not hear it
+   */
   #write(
     puts: readonly Operation[],
     audit: readonly AuditNote[],
-    departed: readonly MemberRecord[],
+    onDurable: () => void,
   ): Promise<StoredGroupKey> {
     return this.#rotations.run('rotation', async () => {
-      const { keys, key: current, roll, subset, events } = this.#state;
+      const { keys, key: current, subset, events } = this.#state;
       const rotation = keys.planRotation(current, this.#clock.nowMs());
       const revision = await this.#state.commit(
         { if: rotation.if, then: [...puts, ...rotation.then], audit },
         rotation.next.epoch,
       );
-      for (const member of departed) roll.putMember(member);
+      onDurable();
       const key = { ...rotation.next, revision };
       this.#state.replaceKey(key);
       events.rollChanged(subset);
