@@ -1,13 +1,11 @@
 import { createOperatorClient } from '../api/client/operator-client.ts';
 import { recordAlsoIn } from '../api/endpoints.ts';
-import type { MasterName } from '../model/names.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Directory } from './directory/directory.ts';
 import type { MasterIdentity } from './master-identity.ts';
 import type { KnownCaller } from './session/membership-gate.ts';
 
 export interface AlsoInAnnouncerOptions {
-  readonly master: MasterName;
   readonly identity: MasterIdentity;
   readonly directory: Directory;
 }
@@ -18,7 +16,7 @@ export interface AlsoInAnnouncerOptions {
  * ban from the new subset still finds the old one.
  */
 export function createAlsoInAnnouncer(
-  { master, identity, directory }: AlsoInAnnouncerOptions,
+  { identity, directory }: AlsoInAnnouncerOptions,
   { log }: { readonly log: Log },
 ): (caller: KnownCaller, chain: readonly string[]) => void {
   const announce = async (caller: KnownCaller, chain: readonly string[]): Promise<void> => {
@@ -30,7 +28,6 @@ export function createAlsoInAnnouncer(
     const client = createOperatorClient({
       profile: {
         vpn: directory.vpn.name,
-        caller: master,
         masters: [{ name: known.record.name, control: known.record.control }],
         rootCertificate: directory.vpn.rootCertificate,
         certificateChain: identity.certificate,

@@ -5,7 +5,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { dnsNameOf, type MasterName } from '../../model/names.ts';
 import { answerFailure, connectionFailure } from './connection-failure.ts';
-import type { KnownMaster, OperatorProfile } from './operator-profile.ts';
+import type { ApiCredentials, KnownMaster } from './operator-profile.ts';
 import { readProblem } from './problem-reply.ts';
 
 /** A master that proved its name, and the connection over which it did. */
@@ -15,7 +15,7 @@ export interface MasterSocket {
 }
 
 export interface ConnectOptions {
-  readonly profile: OperatorProfile;
+  readonly profile: ApiCredentials;
   /** For TCP and TLS together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

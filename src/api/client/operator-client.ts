@@ -13,14 +13,14 @@ import {
   isTurnedAway,
   type MasterSocket,
 } from './master-socket.ts';
-import type { KnownMaster, OperatorProfile } from './operator-profile.ts';
+import type { ApiCredentials, KnownMaster } from './operator-profile.ts';
 import { type CallInput, encodeRequest, type WireRequest } from './request-target.ts';
 
 /** A refusal follows the handshake at once; this is the other side of the world and back, twice. */
 const refusalTimeMs = 1_000;
 
 export interface OperatorClientOptions {
-  readonly profile: OperatorProfile;
+  readonly profile: ApiCredentials;
   /** For a connection to be made, TLS included. 3 s unless said. */
   readonly connectTimeoutMs?: number;
   /** For one whole answer; a stream may be silent for as long as it likes. 30 s unless said. */
@@ -72,7 +72,7 @@ export function createOperatorClient(options: OperatorClientOptions): OperatorCl
 }
 
 class ConnectingOperatorClient implements OperatorClient {
-  readonly #profile: OperatorProfile;
+  readonly #profile: ApiCredentials;
   readonly #connectTimeoutMs: number;
   readonly #replyTimeoutMs: number;
   /** The master that answered last is tried first. */
@@ -232,11 +232,11 @@ function findMaster(directory: DirectoryView, wanted: MasterName): KnownMaster {
 }
 
 /** One failure is told as it is; several as the first one's kind, with all of them listed. */
-function noEntry(profile: OperatorProfile, failures: readonly ClientError[]): ClientError {
+function noEntry(profile: ApiCredentials, failures: readonly ClientError[]): ClientError {
   const [first] = failures;
   if (!first) {
     return new ClientError(
-      `the profile of operator ${profile.operator} knows no master yet: create one with \`hanse master create\``,
+      `no master of ${profile.vpn} is known here yet: create one with \`hanse master create\``,
       { code: 'no-masters' },
     );
   }

@@ -27,6 +27,9 @@ export interface OperatorProfile extends Omit<z.infer<typeof profileDocumentSche
   readonly privateKey: string;
 }
 
+/** What a call needs of a profile; a master has as much, and no operator's name. */
+export type ApiCredentials = Omit<OperatorProfile, 'operator'>;
+
 /** The files of a profile directory; copying the directory copies the operator. */
 const files = {
   document: 'profile.json',
