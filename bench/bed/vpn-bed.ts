@@ -1,0 +1,164 @@
+import { mkdir } from 'node:fs/promises';
+import { createOperatorClient, type OperatorClient } from '../../src/api/client/operator-client.ts';
+import { type OperatorProfile, readOperatorProfile } from '../../src/api/client/operator-profile.ts';
+import { createInvite } from '../../src/api/endpoints.ts';
+import { type Endpoint, endpointSchema } from '../../src/model/endpoint.ts';
+import {
+  type MasterName,
+  parseMasterName,
+  parseOperatorName,
+  parseSubsetName,
+  parseVpnName,
+  type SubsetName,
+} from '../../src/model/names.ts';
+import { parsePrefix } from '../../src/model/prefix.ts';
+import { createMaster } from '../../src/provision/create-master.ts';
+import { createSubset } from '../../src/provision/create-subset.ts';
+import { createVpn, type ProvisionDependencies } from '../../src/provision/create-vpn.ts';
+import { dataDirectory } from '../../src/provision/data-directory.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { MasterProcess } from './master-process.ts';
+
+export interface SubsetPlan {
+  readonly name: string;
+  readonly acting: string;
+  readonly backups?: readonly string[];
+}
+
+export interface VpnBedOptions {
+  /** Made here. */
+  readonly directory: string;
+  readonly masters: readonly string[];
+  readonly subsets: readonly SubsetPlan[];
+  /** Two VPNs of one network need different ones; 0 unless said. */
+  readonly number?: number;
+}
+
+/** Room for 16,000 members in the first block of every subset, so that none grows while it is measured. */
+const ipv4BlockLength = 18;
+const hourMs = 3_600_000;
+const portsPerVpn = 1_000;
+const serveTimeoutMs = 60_000;
+
+/** A VPN on loopback: made by the provisioning that `hanse vpn create` uses, run by real masters. */
+export class VpnBed {
+  readonly directory: string;
+  readonly storeUrl: string;
+  readonly profile: OperatorProfile;
+  readonly operator: OperatorClient;
+
+  private constructor(directory: string, storeUrl: string, profile: OperatorProfile) {
+    this.directory = directory;
+    this.storeUrl = storeUrl;
+    this.profile = profile;
+    this.operator = createOperatorClient({ profile });
+  }
+
+  static async create(options: VpnBedOptions): Promise<VpnBed> {
+    const directory = dataDirectory(options.directory);
+    await mkdir(directory.path, { mode: 0o700 });
+    const storeUrl = `sqlite:${directory.storeFile}`;
+    const operator = parseOperatorName('admin');
+    const number = options.number ?? 0;
+    await makeDirectoryOf(storeUrl, async (store) => {
+      const dependencies = { directory, store, storeUrl, nowMs: Date.now() };
+      await createVpn(
+        {
+          name: parseVpnName(`bench-${number}`),
+          ipv4: parsePrefix(`${10 + number}.0.0.0/8`),
+          ipv4BlockLength,
+          keying: 'per-subset',
+          lifetimes: { certificateMs: 6 * hourMs, keyRotationMs: 24 * hourMs, absenceMs: 24 * hourMs },
+          operator,
+        },
+        dependencies,
+      );
+      await createMasters(options, dependencies);
+      await createSubsets(options.subsets, dependencies);
+    });
+    const profile = await readOperatorProfile(directory.operator(operator));
+    return new VpnBed(directory.path, storeUrl, profile);
+  }
+
+  /** Starts a master and waits until it serves with all subsets that it is to act for. */
+  async startMaster(name: string, actingFor: readonly string[]): Promise<MasterProcess> {
+    const master = this.spawnMaster(name);
+    await master.serving(
+      ({ subsets }) =>
+        actingFor.every((subset) =>
+          subsets.some((entry) => entry.name === subset && entry.role === 'acting'),
+        ),
+      serveTimeoutMs,
+    );
+    return master;
+  }
+
+  spawnMaster(name: string): MasterProcess {
+    const { directory, profile } = this;
+    return MasterProcess.spawn({ name: parseMasterName(name), directory, profile });
+  }
+
+  /** Where a master's API and control sessions are. */
+  controlOf(name: string): Endpoint {
+    const master = this.profile.masters.find((candidate) => candidate.name === name);
+    if (master) return master.control;
+    throw new Error(`the bed has no master ${name}`);
+  }
+
+  async createInvite(subset: string, uses: number): Promise<string> {
+    const params = { subset: parseSubsetName(subset) };
+    const { token } = await this.operator.call(createInvite, {
+      params,
+      body: { uses, lifetimeMs: hourMs },
+    });
+    return token;
+  }
+
+  /** For what is written beside the masters. The masters' own handles stay as they are. */
+  openStore(): Promise<Store> {
+    return openStore(this.storeUrl);
+  }
+}
+
+async function makeDirectoryOf(url: string, task: (store: Store) => Promise<void>): Promise<void> {
+  await using store = await openStore(url);
+  await task(store);
+}
+
+async function createMasters(
+  { masters, number = 0 }: VpnBedOptions,
+  dependencies: ProvisionDependencies,
+): Promise<void> {
+  const firstPort = 20_000 + number * portsPerVpn;
+  for (const [index, name] of masters.entries()) {
+    await createMaster(
+      {
+        name: parseMasterName(name),
+        control: endpointSchema.parse(`127.0.0.1:${firstPort + index}`),
+        wireguard: {
+          host: '127.0.0.1',
+          membersPort: firstPort + 100 + index,
+          backboneBasePort: firstPort + 200 + index * masters.length * 2,
+        },
+        rootKeyPath: dependencies.directory.rootKey,
+      },
+      dependencies,
+    );
+  }
+}
+
+async function createSubsets(
+  plans: readonly SubsetPlan[],
+  dependencies: ProvisionDependencies,
+): Promise<void> {
+  for (const plan of plans) {
+    const name: SubsetName = parseSubsetName(plan.name);
+    const acting: MasterName = parseMasterName(plan.acting);
+    const backups = (plan.backups ?? []).map(parseMasterName);
+    await createSubset(
+      { name, acting, backups, rootKeyPath: dependencies.directory.rootKey },
+      dependencies,
+    );
+  }
+}

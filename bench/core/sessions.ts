@@ -1,0 +1,2 @@
+import type { Part } from '../part.ts';
+export const sessions: Part = { name: 'sessions', summary: '', place: 'here', measure: async () => [] };

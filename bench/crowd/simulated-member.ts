@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { connect, createSecureContext, type SecureContext } from 'node:tls';
+import { WebSocket } from 'ws';
+import {
+  type MasterMessage,
+  type MemberMessage,
+  maxMasterMessageBytes,
+  sessionPath,
+  sessionProtocol,
+} from '../../src/api/messages.ts';
+import { type MemberName, parseMemberName } from '../../src/model/names.ts';
+import type { WireguardPublicKey } from '../../src/model/wireguard-key.ts';
+import {
+  createIdentityKeyPair,
+  createSelfSigned,
+} from '../../src/trust/self-signed-certificate.ts';
+import { createWireguardKeyPair } from '../../src/trust/wireguard-keys.ts';
+import type { CrowdTarget } from './crowd-protocol.ts';
+
+export interface SimulatedMemberOptions {
+  readonly name: string;
+  readonly target: CrowdTarget;
+  /** Out of 127.0.0.0/8: each member comes from an address of its own. */
+  readonly sourceAddress: string;
+  /** Told of every view of the subset, as it comes. */
+  readonly onRevision: (revision: number) => void;
+}
+
+/**
+ * The control half of a member: what it says and when is what `src/member` does; it applies nothing
+ * and acknowledges at once.
+ */
+export class SimulatedMember {
+  readonly name: MemberName;
+  readonly #options: SimulatedMemberOptions;
+  readonly #wireguardKey: WireguardPublicKey;
+  #credentials: SecureContext | undefined;
+  #session: WebSocket | undefined;
+
+  constructor(options: SimulatedMemberOptions) {
+    this.name = parseMemberName(options.name);
+    this.#options = options;
+    this.#wireguardKey = createWireguardKeyPair().publicKey;
+    const keyPair = createIdentityKeyPair();
+    this.#credentials = createSecureContext({
+      key: keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      cert: createSelfSigned(keyPair),
+      ca: options.target.rootCertificate,
+      minVersion: 'TLSv1.3',
+    });
+  }
+
+  /** Resolves when the master has admitted it. @throws Error when it is refused or the connection breaks */
+  async join(token: string): Promise<void> {
+    const session = await this.#connect();
+    this.#session = session;
+    const admitted = new Promise<void>((resolve, reject) => {
+      session.on('message', (data) => this.#take(JSON.parse(data.toString()), { resolve, reject }));
+      session.once('close', (code) => reject(new Error(`${this.name}: closed with ${code}`)));
+    });
+    this.#send({ type: 'join', token, name: this.name, keys: { acting: this.#wireguardKey } });
+    await admitted;
+  }
+
+  /** Leaves the connection, not the VPN. */
+  disconnect(): void {
+    this.#session?.close(1000);
+  }
+
+  async #connect(): Promise<WebSocket> {
+    const { target, sourceAddress } = this.#options;
+    const socket = connect({
+      host: target.host,
+      port: target.port,
+      localAddress: sourceAddress,
+      servername: target.dnsName,
+      ALPNProtocols: ['http/1.1'],
+      ...(this.#credentials ? { secureContext: this.#credentials } : {}),
+    });
+    // Ten thousand of them would be most of this process's memory.
+    this.#credentials = undefined;
+    await once(socket, 'secureConnect');
+    const session = new WebSocket(`ws://${target.host}${sessionPath}`, sessionProtocol, {
+      createConnection: () => socket,
+      perMessageDeflate: false,
+      maxPayload: maxMasterMessageBytes,
+    });
+    // A broken connection is told by its close as well.
+    session.on('error', () => undefined);
+    await once(session, 'open');
+    return session;
+  }
+
+  #take(
+    message: MasterMessage,
+    { resolve, reject }: { readonly resolve: () => void; readonly reject: (why: Error) => void },
+  ): void {
+    if (message.type === 'refused') reject(new Error(`${this.name}: refused: ${message.message}`));
+    else if (message.type === 'admitted') {
+      this.#acknowledge(message.view.revision);
+      resolve();
+    } else if (message.type === 'view') this.#acknowledge(message.view.revision);
+    else if (message.type === 'key-changed') this.#acknowledge(message.revision);
+  }
+
+  #acknowledge(revision: number): void {
+    this.#options.onRevision(revision);
+    this.#send({ type: 'acknowledge', revision });
+  }
+
+  #send(message: MemberMessage): void {
+    this.#session?.send(JSON.stringify(message));
+  }
+}

@@ -1,0 +1,28 @@
+import { findPart } from './core/parts.ts';
+import type { SandboxMessage } from './sandbox.ts';
+
+/** The first process of a sandbox: measures one part and reports to the process outside. */
+async function main(name: string, directory: string): Promise<void> {
+  // Whoever started this is gone: nobody waits for the figures any more.
+  process.once('disconnect', () => process.exit(1));
+  try {
+    const progress = (message: string): void => void report({ kind: 'progress', message });
+    await report({
+      kind: 'figures',
+      figures: await findPart(name).measure({ directory, progress }),
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    await report({ kind: 'failed', reason });
+  }
+}
+
+function report(message: SandboxMessage): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, () => resolve());
+  });
+}
+
+const [, , name = '', directory = ''] = process.argv;
+await main(name, directory);
+process.exit();
