@@ -1,7 +1,7 @@
 import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
 import type { DirectoryView } from './endpoints.ts';
 
-/** The directory's records as clients see them: without keys, certificates and indices. */
+/** The directory's records as clients see them: in the order of names, without keys, certificates and indices. */
 export function directoryView(records: {
   readonly vpn: VpnRecord;
   readonly masters: readonly MasterRecord[];
@@ -17,12 +17,16 @@ export function directoryView(records: {
       lifetimes: vpn.lifetimes,
       createdAtMs: vpn.createdAtMs,
     },
-    masters: masters.map(({ name, control }) => ({ name, control })),
-    subsets: subsets.map(({ name, acting, backups, ipv4Blocks, ipv6Block }) => ({
+    masters: byName(masters).map(({ name, control }) => ({ name, control })),
+    subsets: byName(subsets).map(({ name, acting, backups, ipv4Blocks, ipv6Block }) => ({
       name,
       acting,
       backups,
       blocks: [...ipv4Blocks, ipv6Block],
     })),
   };
+}
+
+function byName<T extends { readonly name: string }>(records: readonly T[]): readonly T[] {
+  return records.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,4 +1,4 @@
-import { destination, type Logger, pino } from 'pino';
+import { destination, type Logger, pino, stdSerializers } from 'pino';
 
 /**
  * Structured logs, one JSON object a line, on standard error.
@@ -19,6 +19,7 @@ export function createLog(options: { readonly level: LogLevel; readonly name: st
     {
       level: options.level,
       base: { node: options.name },
+      serializers: { error: stdSerializers.err },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
     destination({ fd: 2, sync: true }),

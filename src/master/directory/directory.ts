@@ -27,6 +27,14 @@ export class Directory {
     this.vpn = vpn;
   }
 
+  masterRecords(): readonly MasterRecord[] {
+    return [...this.masters.values()].map(({ record }) => record);
+  }
+
+  subsetRecords(): readonly SubsetRecord[] {
+    return [...this.subsets.values()].map(({ record }) => record);
+  }
+
   actingFor(subset: SubsetName): MasterName | undefined {
     return this.subsets.get(subset)?.record.acting;
   }
@@ -36,7 +44,7 @@ export class Directory {
     acting: readonly SubsetRecord[];
     backup: readonly SubsetRecord[];
   } {
-    const records = [...this.subsets.values()].map(({ record }) => record);
+    const records = this.subsetRecords();
     return {
       acting: records.filter(({ acting }) => acting === master),
       backup: records.filter(({ backups }) => backups.includes(master)),

@@ -57,7 +57,9 @@ export class GatewayKeeper {
     try {
       await this.#loop.request();
     } catch (error) {
-      this.#dependencies.log.error({ error }, 'could not bring the host into the wanted state');
+      const { log, signal } = this.#dependencies;
+      if (signal.aborted) return;
+      log.error({ error }, 'could not bring the host into the wanted state');
     }
   }
 
@@ -93,7 +95,7 @@ export class GatewayKeeper {
       self: self.record,
       keys: { members: keys.members.privateKey, backbone: keys.backbone.privateKey },
       interfaceNames: this.#interfaceNames(),
-      subsets: [...directory.subsets.values()].map(({ record }) => record),
+      subsets: directory.subsetRecords(),
       acting: new Set(acting.map(({ state }) => state.subset)),
       memberPeers: this.#memberPeers(),
       membersMtuBytes,

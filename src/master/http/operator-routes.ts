@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { directoryView } from '../../api/directory-view.ts';
 import type { EndpointDefinition } from '../../api/endpoint-definition.ts';
 import * as api from '../../api/endpoints.ts';
 import { type EndpointHandler, serveEndpoint } from '../../api/server/serve-endpoint.ts';
@@ -15,7 +16,6 @@ import type { KnownCaller } from '../session/membership-gate.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
 import { recordAlsoIn } from './handlers/also-in-handler.ts';
-import { describeDirectory } from './handlers/directory-handlers.ts';
 import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
@@ -58,7 +58,13 @@ export function addOperatorRoutes(
 
 function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
   const { directory, events, subsets, store } = dependencies;
-  serve(api.getDirectory, async () => describeDirectory(directory));
+  serve(api.getDirectory, async () =>
+    directoryView({
+      vpn: directory.vpn,
+      masters: directory.masterRecords(),
+      subsets: directory.subsetRecords(),
+    }),
+  );
   serve(api.getStatus, () => dependencies.describeStatus());
   serve(api.watchEvents, async (_request, { signal }) => events.subscribe(signal));
   serve(api.listAudit, async ({ params, query }) => {
