@@ -1,4 +1,4 @@
-import type { AdmittedMessage, JoinMessage, RefusalCode, View } from '../api/messages.ts';
+import type { JoinMessage, RefusalCode, View } from '../api/messages.ts';
 import { vpnPrefixes } from '../core/gateway-plan.ts';
 import type { SubsetName } from '../model/names.ts';
 import type { MemberRecord } from '../model/records.ts';
@@ -80,7 +80,13 @@ export class Membership implements MembershipGate {
       .departures.remove(name, 'left', `member:${name}`);
   }
 
-  view({ subset }: SessionMember): View {
+  view({ subset, name, identityKey }: SessionMember): View {
+    const { roll } = this.#acting(subset).state;
+    if (roll.findActive(name)?.identityKey !== identityKey) {
+      throw new SessionRefusal(`${name} is not in the roll of ${subset} any more`, {
+        code: 'not-a-member',
+      });
+    }
     return this.#dependencies.views.current(subset);
   }
 
@@ -159,7 +165,7 @@ export class Membership implements MembershipGate {
     this.#dependencies.announceAlsoIn(caller, chain);
   }
 
-  #admitted(member: MemberRecord, chain: readonly string[]): AdmittedMessage {
+  #admitted(member: MemberRecord, chain: readonly string[]): JoinOutcome['admitted'] {
     const { vpn } = this.#dependencies.directory;
     return {
       type: 'admitted',
@@ -172,7 +178,6 @@ export class Membership implements MembershipGate {
       },
       chain: [...chain],
       rootCertificate: vpn.rootCertificate,
-      view: this.#dependencies.views.current(member.subset),
     };
   }
 }

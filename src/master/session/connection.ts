@@ -47,8 +47,7 @@ export class Connection {
   readonly #dependencies: ConnectionDependencies;
   readonly #bucket: TokenBucket;
   readonly #remote: string;
-  #leavePending: (() => void) | undefined;
-  #deadline: NodeJS.Timeout | undefined;
+  readonly #settled = new AbortController();
   #caller: Caller | undefined;
   #session: MemberSession | undefined;
   #tail: Promise<void> = Promise.resolve();
@@ -62,7 +61,7 @@ export class Connection {
     this.#webSocket = webSocket;
     this.#tls = tls;
     this.#dependencies = dependencies;
-    this.#leavePending = leavePending;
+    this.#settled.signal.addEventListener('abort', leavePending);
     this.#remote = `${tls.remoteAddress ?? 'unknown'}`;
     this.#bucket = new TokenBucket(messageRate, dependencies.clock.monotonicMs());
     webSocket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
@@ -75,8 +74,7 @@ export class Connection {
 
   /** Finds out who is calling; messages that arrive meanwhile wait. */
   start(): void {
-    const tooLate = (): void => this.#refuse('bad-message', 'say who you are within ten seconds');
-    this.#deadline = setTimeout(tooLate, firstMessageMs);
+    void this.#limitPatience();
     this.#tail = identifyCaller(this.#tls, this.#dependencies.callerContext())
       .then((caller) => {
         this.#caller = caller;
@@ -86,7 +84,19 @@ export class Connection {
       .catch((error: unknown) => this.#fail(error));
   }
 
+  async #limitPatience(): Promise<void> {
+    try {
+      await this.#dependencies.clock.sleep(firstMessageMs, this.#settled.signal);
+    } catch {
+      // It has said who it is, or is gone.
+      return;
+    }
+    this.#refuse('bad-message', 'say who you are within ten seconds');
+  }
+
   #onMessage(data: RawData, isBinary: boolean): void {
+    // Whoever was refused may go on sending until it has read so.
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     this.#markAlive();
     if (!this.#bucket.take(this.#dependencies.clock.monotonicMs())) {
       this.#refuse('too-many', `more than ${messageRate.perSecond} messages a second`);
@@ -143,9 +153,13 @@ export class Connection {
 
   async #join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<void> {
     const { member, admitted } = await this.#dependencies.gate.join(message, caller);
+    // Gone meanwhile: nobody would ever take such a session out of the hub.
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    // Or put out while its certificate was made: then it hears of no key at all.
+    const view = this.#dependencies.gate.view(member);
     const session = this.#goLive(member);
-    session.send(admitted);
-    this.#sendNewer(session, admitted.view.revision);
+    session.sentRevision = view.revision;
+    session.send({ ...admitted, view });
   }
 
   async #renew(caller: KnownCaller): Promise<void> {
@@ -224,9 +238,7 @@ export class Connection {
 
   /** No longer among those who have yet to say who they are. */
   #settle(): void {
-    clearTimeout(this.#deadline);
-    this.#leavePending?.();
-    this.#leavePending = undefined;
+    this.#settled.abort();
   }
 
   #markAlive(): void {

@@ -11,6 +11,7 @@ export interface MembershipGate {
   /** A younger certificate for the same keys. @returns the chain, PEM */
   renew(caller: KnownCaller): Promise<readonly string[]>;
   leave(member: SessionMember): Promise<void>;
+  /** What the member has to know now. @throws `not-a-member` when it is out of the roll by now */
   view(member: SessionMember): View;
 }
 
@@ -19,7 +20,8 @@ export type StrangerCaller = Extract<Caller, { kind: 'stranger' }>;
 
 export interface JoinOutcome {
   readonly member: SessionMember;
-  readonly admitted: AdmittedMessage;
+  /** Without the view, which is taken when the session begins. */
+  readonly admitted: Omit<AdmittedMessage, 'view'>;
 }
 
 /** A membership rule's refusal, on its way to the member. */

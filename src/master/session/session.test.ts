@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { invite } from '../../../test/support/invite.ts';
+import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
+import { RunningMaster } from '../../../test/support/running-master.ts';
+import { SessionNode } from '../../../test/support/session-client.ts';
+import { until } from '../../../test/support/until.ts';
+import { parseMemberName, parseSubsetName } from '../../model/names.ts';
+import { verifyChain } from '../../trust/certificate-check.ts';
+
+const hamburg = parseSubsetName('hamburg');
+const actor = `operator:${operatorName}`;
+
+let bed: MasterBed;
+let elbe: RunningMaster;
+before(async () => {
+  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
+  elbe = await RunningMaster.start(bed, 'elbe');
+});
+after(async () => {
+  await elbe[Symbol.asyncDispose]();
+  await bed[Symbol.asyncDispose]();
+});
+
+async function joined(name: string): Promise<SessionNode> {
+  const node = new SessionNode(name);
+  const { token } = await invite(bed, 'hamburg');
+  const { session } = await node.join(elbe.endpoint, token);
+  await session[Symbol.asyncDispose]();
+  return node;
+}
+
+const departures = () => elbe.subset('hamburg').departures;
+
+test('a node with an invite becomes a member: certificate, place, view, and a peer of the gateway', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const node = new SessionNode('anna');
+  const { session, admitted } = await node.join(elbe.endpoint, token);
+  await using _ = session;
+  const leaf = await verifyChain({
+    chain: admitted.chain,
+    root: bed.vpn.rootCertificate,
+    nowMs: Date.now(),
+    expected: {
+      kind: 'member',
+      vpn: bed.vpn.name,
+      subset: hamburg,
+      name: parseMemberName('anna'),
+    },
+  });
+  assert.equal(leaf.wireguardKeys['acting'], node.wireguardKey);
+  const peer = elbe.host.memberPeers.find(({ publicKey }) => publicKey === node.wireguardKey);
+  assert.deepEqual(peer?.allowedIps, [`${admitted.place.ipv4}/32`, `${admitted.place.ipv6}/128`]);
+  assert.equal(admitted.view.acting.name, 'elbe');
+  assert.equal(admitted.view.key.groupKey, elbe.subset('hamburg').state.key.groupKey);
+});
+
+test('a member that has the newest view hears nothing, and has acknowledged it by saying so', async () => {
+  const node = await joined('berta');
+  const { revision } = elbe.subset('hamburg').state.key;
+  await using session = await node.resume(elbe.endpoint, revision);
+  await until('the acknowledgement', () => {
+    const live = elbe.master.hub.find(hamburg, parseMemberName('berta'));
+    return live?.appliedRevision === revision;
+  });
+  assert.deepEqual(session.messages, []);
+});
+
+test('a member that has an older view, or one from another life, gets the newest whole', async () => {
+  const node = await joined('carla');
+  for (const revision of [0, 1, 10_000_000]) {
+    await using session = await node.resume(elbe.endpoint, revision);
+    const { view } = await session.expect('view');
+    assert.equal(view.key.epoch, elbe.subset('hamburg').state.key.epoch);
+  }
+});
+
+test('a rotation reaches a member that is up to date as a change of the key alone', async () => {
+  const node = await joined('dora');
+  const before = elbe.subset('hamburg').state.key;
+  await using session = await node.resume(elbe.endpoint, before.revision);
+  await until('the session', () => elbe.master.hub.find(hamburg, parseMemberName('dora')));
+  const key = await departures().rotate(actor);
+  const change = await session.expect('key-changed');
+  assert.equal(change.previousRevision, before.revision);
+  assert.deepEqual(change.key, { epoch: before.epoch + 1, groupKey: key.groupKey });
+  assert.equal(change.revision, key.revision);
+});
+
+test('an acknowledgement of what was never sent is not believed', async () => {
+  const node = await joined('emil');
+  await using session = await node.resume(elbe.endpoint, 0);
+  const { view } = await session.expect('view');
+  session.send({ type: 'acknowledge', revision: view.revision + 1_000 });
+  session.send({ type: 'acknowledge', revision: view.revision - 1 });
+  const live = await until('an acknowledgement', () => {
+    const found = elbe.master.hub.find(hamburg, parseMemberName('emil'));
+    return found?.appliedRevision ? found : undefined;
+  });
+  assert.equal(live.appliedRevision, view.revision - 1);
+});
+
+test('a renewal gives a younger certificate for the same key, in a session and before one', async () => {
+  const node = await joined('frida');
+  await using session = await node.connect(elbe.endpoint);
+  for (const state of ['before', 'in']) {
+    session.send({ type: 'renew' });
+    const { chain } = await session.expect('renewed');
+    assert.notEqual(chain[0], node.chain[0], state);
+    if (state === 'before') {
+      session.send({ type: 'hello', appliedRevision: 0 });
+      await session.expect('view');
+    }
+  }
+});
+
+test('a session that began with a join asks for a new connection before it renews', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const { session } = await new SessionNode('gerda').join(elbe.endpoint, token);
+  await using _ = session;
+  session.send({ type: 'renew' });
+  const refused = await session.expect('refused');
+  assert.deepEqual([refused.code, refused.retryable], ['not-a-member', true]);
+});
+
+test('a member that leaves is told so, and not the key that follows', async () => {
+  const [leaver, stayer] = [await joined('hans'), await joined('ida')];
+  await using leaving = await leaver.resume(elbe.endpoint, 0);
+  await using staying = await stayer.resume(elbe.endpoint, 0);
+  await Promise.all([leaving.expect('view'), staying.expect('view')]);
+  leaving.send({ type: 'leave' });
+  assert.equal((await leaving.expect('ended')).reason, 'left');
+  assert.deepEqual(await leaving.close(), { code: 1_000, reason: 'left' });
+  await staying.expect('key-changed');
+  assert.deepEqual(leaving.messages, []);
+});
+
+test('an evicted member hears no key that is made from then on, and cannot resume', async () => {
+  const node = await joined('jan');
+  await using session = await node.resume(elbe.endpoint, 0);
+  await session.expect('view');
+  await departures().remove(parseMemberName('jan'), 'evicted', actor);
+  assert.equal((await session.expect('ended')).reason, 'evicted');
+  await session.close();
+  assert.deepEqual(session.messages, []);
+  await using again = await node.resume(elbe.endpoint, 0);
+  const refused = await again.expect('refused');
+  assert.equal(refused.code, 'not-a-member');
+  assert.match(refused.message, /jan was evicted of hamburg/);
+  await using renewing = await node.connect(elbe.endpoint);
+  renewing.send({ type: 'renew' });
+  assert.equal((await renewing.expect('refused')).code, 'not-a-member');
+});
+
+test('a member that is put out while its certificate is made gets neither session nor key', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const gate = Promise.withResolvers<void>();
+  elbe.host.held = gate.promise;
+  await using session = await new SessionNode('karl').askToJoin(elbe.endpoint, token);
+  await until('the admission', () =>
+    elbe.subset('hamburg').state.roll.findActive(parseMemberName('karl')),
+  );
+  await departures().remove(parseMemberName('karl'), 'evicted', actor);
+  elbe.host.held = undefined;
+  gate.resolve();
+  assert.equal((await session.expect('refused')).code, 'not-a-member');
+  assert.equal(elbe.master.hub.find(hamburg, parseMemberName('karl')), undefined);
+});
+
+test('a node that goes away while it is admitted leaves no session behind', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const connected: string[] = [];
+  const stop = new AbortController();
+  const watching = (async () => {
+    for await (const event of elbe.master.events.subscribe(stop.signal))
+      if (event.type === 'session' && event.change === 'connected') connected.push(event.member);
+  })();
+  const gate = Promise.withResolvers<void>();
+  elbe.host.held = gate.promise;
+  const node = new SessionNode('lena');
+  const session = await node.askToJoin(elbe.endpoint, token);
+  await until('the admission', () =>
+    elbe.subset('hamburg').state.roll.findActive(parseMemberName('lena')),
+  );
+  await session[Symbol.asyncDispose]();
+  elbe.host.held = undefined;
+  gate.resolve();
+  // The same invite brings the answer that was lost, in the only session that there is.
+  const repeated = await node.join(elbe.endpoint, token);
+  assert.equal(repeated.admitted.place.name, 'lena');
+  await until('the session', () => connected.length > 0);
+  assert.deepEqual(connected, ['lena']);
+  stop.abort();
+  await watching;
+  await repeated.session[Symbol.asyncDispose]();
+  await until('no session', () => !elbe.master.hub.find(hamburg, parseMemberName('lena')));
+});
+
+test('a second session of a member replaces the first', async () => {
+  const node = await joined('maria');
+  await using first = await node.resume(elbe.endpoint, 0);
+  await first.expect('view');
+  await using second = await node.resume(elbe.endpoint, 0);
+  await second.expect('view');
+  await first.close();
+  await departures().rotate(actor);
+  await second.expect('key-changed');
+  assert.equal(elbe.master.hub.find(hamburg, parseMemberName('maria'))?.cutReason, undefined);
+});
+
+test('messages are counted by the subset of their sender and their kind', async () => {
+  const before = await elbe.received('member:hamburg', 'acknowledge');
+  const node = await joined('nina');
+  await using session = await node.resume(elbe.endpoint, 0);
+  const { view } = await session.expect('view');
+  session.send({ type: 'acknowledge', revision: view.revision });
+  await until('the count', async () => {
+    const now = await elbe.received('member:hamburg', 'acknowledge');
+    return now === before + 1;
+  });
+});
