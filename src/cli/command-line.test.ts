@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { softwareVersion } from './software-version.ts';
+import { softwareVersion } from '../runtime/software-version.ts';
 
 const corp = ['vpn', 'create', 'corp', '--force'];
 const fra = [

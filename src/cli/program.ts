@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { softwareVersion } from '../runtime/software-version.ts';
 import type { ActionRunner } from './command-context.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addInviteCommands } from './commands/invite.ts';
@@ -9,7 +10,6 @@ import { addOperatorCommands } from './commands/operator.ts';
 import { addSubsetCommands } from './commands/subset.ts';
 import { addVpnCommands } from './commands/vpn.ts';
 import { help } from './help.ts';
-import { softwareVersion } from './software-version.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The whole command line. It throws CommanderError instead of ending the process. */

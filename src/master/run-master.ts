@@ -42,7 +42,7 @@ const upkeepEveryMs = 10_000;
  * Runs a master until the signal is aborted. Its tunnels stay up afterwards: traffic does not stop
  * because a master restarts.
  * @throws InvalidInputError, HostError, MasterError, StoreError when it cannot start; nothing is
- *   touched then. `directory-busy` when this master runs already
+ *   touched then. DirectoryBusyError when this master runs already
  */
 export async function runMaster(config: MasterConfig, signal: AbortSignal): Promise<void> {
   await using cleanup = new AsyncDisposableStack();

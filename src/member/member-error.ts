@@ -1,7 +1,6 @@
 import { HanseError } from '../model/error.ts';
 
 /**
- * - `directory-busy`: another daemon runs on the directory. Fields: `directory`.
  * - `corrupt-state`: a file of the directory cannot be read back. Fields: `file`.
  * - `no-membership`: nothing to run, or nothing of that name. Fields: `directory` or `membership`.
  * - `already-member`: the directory has a membership of that VPN and subset. Fields: `membership`.
@@ -15,7 +14,6 @@ import { HanseError } from '../model/error.ts';
  * - `not-connected`: the request needs a session and there is none; retryable. Fields: `membership`.
  */
 export type MemberErrorCode =
-  | 'directory-busy'
   | 'corrupt-state'
   | 'no-membership'
   | 'already-member'

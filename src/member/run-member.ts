@@ -3,9 +3,9 @@ import type { Place } from '../api/messages.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { MemberName } from '../model/names.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { lockDirectory } from '../runtime/directory-lock.ts';
 import type { Log } from '../runtime/log.ts';
 import { ControlCounts } from './control-counts.ts';
-import { lockDirectory } from './directory-lock.ts';
 import { HostKeeper } from './host-keeper.ts';
 import { localRoute, serveLocally } from './local-server.ts';
 import { Member } from './member.ts';
@@ -51,7 +51,7 @@ export const allEndedExitCode = 5;
 
 /**
  * Runs all memberships of a directory until the signal is aborted or none is left.
- * @throws MemberError `directory-busy`, `corrupt-state`, `no-membership`; what `Member.join` throws,
+ * @throws DirectoryBusyError; MemberError `corrupt-state`, `no-membership`; what `Member.join` throws,
  *   when there was nothing to run but the join; whatever `createHost` throws
  */
 export async function runMember(
