@@ -1,10 +1,5 @@
+import { clockSkewMs } from '../model/clock-skew.ts';
 import type { Lifetimes, MemberRecord, MemberState } from '../model/records.ts';
-
-/**
- * How far the clocks of two nodes may be apart. Certificates begin this much early, and names and
- * addresses rest this much longer than the last certificate that could prove them.
- */
-export const clockSkewMs = 5 * 60_000;
 
 export type DepartureState = Exclude<MemberState, 'active'>;
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { clockSkewAllowanceMs } from '../trust/certificate-profile.ts';
+import { clockSkewMs } from '../model/clock-skew.ts';
 
 /** From when to when a certificate is meant to be used. */
 export interface Validity {
@@ -12,7 +12,7 @@ export interface Validity {
 export function validityOf(chain: readonly string[]): Validity {
   const leaf = new X509Certificate(chain[0] ?? '');
   return {
-    issuedAtMs: leaf.validFromDate.getTime() + clockSkewAllowanceMs,
+    issuedAtMs: leaf.validFromDate.getTime() + clockSkewMs,
     endsAtMs: leaf.validToDate.getTime(),
   };
 }

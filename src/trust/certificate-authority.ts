@@ -17,6 +17,7 @@ import {
   id_ce_subjectKeyIdentifier,
   Name,
 } from '@peculiar/asn1-x509';
+import { clockSkewMs } from '../model/clock-skew.ts';
 import { InvalidInputError } from '../model/error.ts';
 import {
   dnsNameOf,
@@ -27,7 +28,6 @@ import {
 } from '../model/names.ts';
 import { type AuthorityScope, readIntermediate, readRoot } from './authority-certificate.ts';
 import {
-  clockSkewAllowanceMs,
   extendedKeyUsageOf,
   extensionValue,
   nameConstraintsOf,
@@ -242,7 +242,7 @@ function requireWithin(issuer: Issuer, period: CertificatePeriod): void {
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 function requirePeriod({ fromMs, untilMs }: CertificatePeriod): void {
-  if (clockSkewAllowanceMs <= fromMs && fromMs < untilMs && untilMs <= latestMs) return;
+  if (clockSkewMs <= fromMs && fromMs < untilMs && untilMs <= latestMs) return;
   throw new InvalidInputError('a certificate must start after 1970 and end after it starts', {
     fromMs,
     untilMs,

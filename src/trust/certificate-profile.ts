@@ -7,13 +7,6 @@ import { contextTag, derTag, encodeDer } from './der.ts';
  * what we write was not written by us, and nobody has to reason about what it might mean.
  */
 
-/**
- * How far certificates start in the past, so that a machine whose clock is behind accepts a
- * certificate at once. Five minutes is what Kerberos allows (RFC 4120 §8.2) and NTP stays far
- * within; the end is never moved.
- */
-export const clockSkewAllowanceMs = 5 * 60_000;
-
 /** Object identifiers as the hexadecimal content of their DER. */
 export const extensionOid = {
   subjectKeyIdentifier: '551d0e',

@@ -14,7 +14,8 @@ import {
   Validity,
   Version,
 } from '@peculiar/asn1-x509';
-import { clockSkewAllowanceMs, ecdsaWithSha256 } from './certificate-profile.ts';
+import { clockSkewMs } from '../model/clock-skew.ts';
+import { ecdsaWithSha256 } from './certificate-profile.ts';
 import { derTag, encodeDer } from './der.ts';
 
 /** Runs on libuv's threads, so that a master goes on serving while it signs. */
@@ -22,7 +23,7 @@ const signInBackground = promisify<string, Uint8Array, KeyObject, Buffer>(sign);
 
 /** Milliseconds since the Unix epoch; certificates carry whole seconds, rounded down. */
 export interface CertificatePeriod {
-  /** Now. The certificate itself says `clockSkewAllowanceMs` earlier. */
+  /** Now. The certificate itself says `clockSkewMs` earlier. */
   readonly fromMs: number;
   readonly untilMs: number;
 }
@@ -76,7 +77,7 @@ export function extension(
 }
 
 function toBeSigned(contents: CertificateContents): TBSCertificate {
-  const notBeforeMs = contents.period.fromMs - clockSkewAllowanceMs;
+  const notBeforeMs = contents.period.fromMs - clockSkewMs;
   return new TBSCertificate({
     version: Version.v3,
     serialNumber: randomSerial(),
