@@ -1,0 +1,96 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { installFromBackports } from './backports.mjs';
+import { environment } from './repository.mjs';
+import { requireCommand, runCommand } from './run-command.mjs';
+
+/** What the lab runs, and Debian's package for it. */
+const programs = {
+  ip: 'iproute2',
+  tc: 'iproute2',
+  nft: 'nftables',
+  wg: 'wireguard-tools',
+  ping: 'iputils-ping',
+  iperf3: 'iperf3',
+};
+
+/** The first release with segmentation offload; kernels with WireGuard need none. */
+const leastWireguardGoDate = 20231211;
+
+/**
+ * Installs what the lab lacks on this machine.
+ * @throws {Error} saying what to do by hand, where this may not or cannot do it
+ */
+export async function ensureDebianPackages(log) {
+  const missing = await missingPackages();
+  const needsWireguardGo = !(await hasWireguard());
+  if (missing.length === 0 && !needsWireguardGo) return;
+  const all = [...missing, ...(needsWireguardGo ? ['wireguard-go'] : [])];
+  await requireRightToInstall(all);
+  if (missing.length > 0) {
+    log(`installing Debian packages: ${missing.join(', ')}`);
+    const options = ['-o', 'DPkg::Lock::Timeout=300'];
+    await requireCommand('apt-get', [...options, '-qq', 'update']);
+    await requireCommand('env', [
+      'DEBIAN_FRONTEND=noninteractive',
+      ...['apt-get', ...options, '-qq', '-y', '--no-install-recommends', 'install', ...missing],
+    ]);
+  }
+  if (needsWireguardGo) await installFromBackports(['wireguard-go'], { log });
+}
+
+async function missingPackages() {
+  const packages = await Promise.all(
+    Object.entries(programs).map(async ([program, name]) =>
+      (await isOnPath(program)) ? [] : [name],
+    ),
+  );
+  return [...new Set(packages.flat())];
+}
+
+async function isOnPath(program) {
+  const paths = environment.PATH.split(delimiter).map((directory) => join(directory, program));
+  const found = await Promise.all(
+    paths.map((path) =>
+      access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
+}
+
+/** A `wireguard-go` that is not Debian's is its owner's choice. */
+async function hasWireguard() {
+  if (await isOnPath('wireguard-go')) {
+    const query = ['--showformat', '${Version}', '--show', 'wireguard-go'];
+    const { exitCode, output } = await runCommand('dpkg-query', query);
+    const date = exitCode === 0 ? /0\.0\.(\d{8})/.exec(output)?.[1] : undefined;
+    if (date === undefined || Number(date) >= leastWireguardGoDate) return true;
+  }
+  return await kernelHasWireguard();
+}
+
+async function kernelHasWireguard() {
+  const loaded = await access('/sys/module/wireguard').then(
+    () => true,
+    () => false,
+  );
+  if (loaded) return true;
+  return (await runCommand('modprobe', ['--dry-run', '--quiet', 'wireguard'])).exitCode === 0;
+}
+
+async function requireRightToInstall(packages) {
+  const list = packages.join(' ');
+  if (!(await isOnPath('apt-get'))) {
+    throw new Error(`this machine lacks what Debian calls ${list}: install it, then try again`);
+  }
+  if (process.getuid() !== 0) {
+    throw new Error(
+      `this machine lacks ${list}: run this again as root (sudo), which installs it` +
+        (packages.includes('wireguard-go') ? '' : `, or run: sudo apt-get install ${list}`),
+    );
+  }
+}
