@@ -68,7 +68,9 @@ async function hashSources() {
   ];
   const contents = await Promise.all(paths.map((path) => readFile(path)));
   const hash = createHash('sha256');
-  paths.forEach((path, index) => hash.update(`${path}\0`).update(contents[index]).update('\0'));
+  for (const [index, path] of paths.entries()) {
+    hash.update(`${path}\0`).update(contents[index]).update('\0');
+  }
   return hash.digest('hex');
 }
 

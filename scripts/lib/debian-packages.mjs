@@ -65,8 +65,7 @@ async function isOnPath(program) {
 /** A `wireguard-go` that is not Debian's is its owner's choice. */
 async function hasWireguard() {
   if (await isOnPath('wireguard-go')) {
-    const query = ['--showformat', '${Version}', '--show', 'wireguard-go'];
-    const { exitCode, output } = await runCommand('dpkg-query', query);
+    const { exitCode, output } = await runCommand('dpkg-query', ['--show', 'wireguard-go']);
     const date = exitCode === 0 ? /0\.0\.(\d{8})/.exec(output)?.[1] : undefined;
     if (date === undefined || Number(date) >= leastWireguardGoDate) return true;
   }

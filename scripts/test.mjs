@@ -1,0 +1,85 @@
+// `npm test [-- PATTERN...]`: every check and every test, or those whose names contain a pattern.
+import { access } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { killMarked, killMarkedByDeadRuns, markOfThisRun } from './lib/marked-processes.mjs';
+import { pinnedNode } from './lib/repository.mjs';
+import { runCommand } from './lib/run-command.mjs';
+import { runTestFile } from './lib/run-test-file.mjs';
+import { findTestFiles, matches } from './lib/test-files.mjs';
+import { TestTally } from './lib/test-tally.mjs';
+import { setUpAndThen } from './setup.mjs';
+
+/** Each counts as a test. */
+const checks = [
+  { name: 'types', line: ['tsc', '--noEmit'] },
+  { name: 'lint and format', line: ['biome', 'check', '--error-on-warnings', '.'] },
+];
+
+async function main(patterns) {
+  const mark = await markOfThisRun();
+  const tally = new TestTally();
+  const interrupted = endOnSignals(mark);
+  await killMarkedByDeadRuns();
+  try {
+    await runChecks(patterns, tally);
+    const files = await findTestFiles(patterns);
+    const together = files.filter((file) => !file.alone);
+    const alone = files.filter((file) => file.alone);
+    const run = { mark, tally, interrupted };
+    await runFiles('tests', together, { ...run, atOnce: availableParallelism() });
+    await runFiles('tests in networks of their own', alone, { ...run, atOnce: 1 });
+  } finally {
+    await killMarked(mark);
+    await removeDeadLabs();
+  }
+  const succeeded = tally.finish();
+  process.exitCode = interrupted.aborted ? 130 : succeeded ? 0 : 1;
+}
+
+/** After a signal no file is started, and those that run are killed, which fails them. */
+function endOnSignals(mark) {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(name, () => {
+      controller.abort();
+      void killMarked(mark);
+    });
+  }
+  return controller.signal;
+}
+
+async function runChecks(patterns, tally) {
+  const wanted = checks.filter(({ name }) => matches(name, patterns));
+  if (wanted.length > 0) tally.heading('checks');
+  for (const { name, line } of wanted) {
+    const [command, ...args] = line;
+    const startedMs = performance.now();
+    const result = await runCommand(command, args);
+    tally.addCheck(name, { ...result, durationMs: performance.now() - startedMs });
+  }
+}
+
+async function runFiles(title, files, { mark, tally, interrupted, atOnce }) {
+  if (files.length === 0) return;
+  tally.heading(atOnce > 1 ? `${title}, ${atOnce} files at once` : title);
+  const waiting = [...files];
+  const worker = async () => {
+    for (let file = waiting.shift(); file && !interrupted.aborted; file = waiting.shift()) {
+      tally.addFile(file.path, await runTestFile(file, mark));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** A file that was killed cannot remove its labs. */
+async function removeDeadLabs() {
+  const anyLab = await access('/run/hanse-lab').then(
+    () => true,
+    () => false,
+  );
+  if (!anyLab) return;
+  const { exitCode, output } = await runCommand(pinnedNode, ['lab/remove-dead-labs-process.ts']);
+  if (exitCode !== 0) console.error(output.trim());
+}
+
+await setUpAndThen({ need: { lab: true, build: true } }, () => main(process.argv.slice(2)));
