@@ -1,8 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { collectOutput } from './bounded-output.ts';
 import { HostError } from './host-error.ts';
+import { openInput } from './input-file.ts';
 
 export interface RunOptions {
   /** Given on standard input; the only way in which a secret may reach a program. */
@@ -77,9 +79,15 @@ export function createRunner(options: { readonly networkNamespace?: string } = {
 }
 
 async function run(line: readonly string[], options: RunOptions): Promise<{ stdout: string }> {
-  options.signal?.throwIfAborted();
   const [command = '', ...args] = line;
-  const child = spawn(command, args, { cwd: '/', env: environment(), stdio: 'pipe' });
+  await using input = await openInput(options.input ?? '');
+  // From here to the listener nothing may wait, or an abort in between would be missed.
+  options.signal?.throwIfAborted();
+  const child = spawn(command, args, {
+    cwd: '/',
+    env: environment(),
+    stdio: [input.fd, 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<null, Readable, Readable>; // Not in the overloads for a descriptor.
   let reason: string | undefined;
   const stop = (why: string): void => {
     reason ??= why;
@@ -87,9 +95,6 @@ async function run(line: readonly string[], options: RunOptions): Promise<{ stdo
   };
   const stdout = collectOutput(child.stdout, maxStdoutBytes, () => stop('printed too much'));
   const stderr = collectOutput(child.stderr, maxStderrBytes);
-  // A program that ends without reading its input says why by its exit code.
-  child.stdin.on('error', () => {});
-  child.stdin.end(options.input ?? '');
   const timer = setTimeout(() => stop(`took over ${options.timeoutMs} ms`), options.timeoutMs);
   const abort = (): void => stop('aborted');
   options.signal?.addEventListener('abort', abort);

@@ -23,13 +23,16 @@ export function planPeerChanges(
   wanted: ReadonlyMap<WireguardPublicKey, PeerState>,
 ): PeerChanges {
   const changed: PeerChanges['changed'][number][] = [];
+  let kept = 0;
   for (const peer of wanted.values()) {
     const old = before.get(peer.publicKey);
+    if (old !== undefined) kept += 1;
     if (old !== undefined && isSame(old, peer)) continue;
     const setEndpoint = peer.endpoint !== undefined && peer.endpoint !== old?.endpoint;
     changed.push({ peer, setEndpoint });
   }
-  const removed = [...before.keys()].filter((key) => !wanted.has(key));
+  // Mostly nobody leaves, and then nobody needs to be looked for.
+  const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !wanted.has(key));
   return { removed, changed };
 }
 

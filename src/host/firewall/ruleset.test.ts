@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { InterfaceState } from '../../model/host-state.ts';
+import { parsePrefix } from '../../model/prefix.ts';
+import { formatRuleset } from './ruleset.ts';
+
+const options = { tableName: 'hanse_x', startOver: false };
+const interfaces = ['hnsM', 'hnsB'].map((name) => ({ name }) as InterfaceState);
+
+it('without interfaces there is no table', () => {
+  assert.equal(
+    formatRuleset({ interfaces: [] }, options),
+    'table inet hanse_x {}\ndelete table inet hanse_x\n',
+  );
+});
+
+it('a node that is no gateway drops all that would cross it by our interfaces', () => {
+  assert.deepEqual(rulesOf(formatRuleset({ interfaces }, options)), {
+    prerouting: [],
+    forward: [
+      'iifname { "hnsM", "hnsB" } counter name "not_gateway" drop',
+      'oifname { "hnsM", "hnsB" } counter name "not_gateway" drop',
+    ],
+  });
+});
+
+it('a gateway checks sources first, then where packets cross, and clamps segments last', () => {
+  const gateway = {
+    prefixes: [parsePrefix('100.64.0.0/10'), parsePrefix('fd00::/48')],
+    members: [{ name: 'hnsM', sources: [parsePrefix('100.64.1.0/24')] }],
+    backbone: ['hnsB'],
+  };
+  assert.deepEqual(rulesOf(formatRuleset({ interfaces, gateway }, options)), {
+    prerouting: [
+      'iifname "hnsM" ip saddr != { 100.64.1.0/24 } counter name "spoofed" drop',
+      // It has no IPv6 sources, so all IPv6 is forged.
+      'iifname "hnsM" meta nfproto ipv6 counter name "spoofed" drop',
+      'iifname { "hnsM", "hnsB" } iifname != "hnsM" ip saddr { 100.64.1.0/24 } counter name "spoofed" drop',
+    ],
+    forward: [
+      'iifname != { "hnsM", "hnsB" } oifname != { "hnsM", "hnsB" } accept',
+      'iifname != { "hnsM", "hnsB" } counter name "foreign_interface" drop',
+      'oifname != { "hnsM", "hnsB" } counter name "foreign_interface" drop',
+      'ip saddr != { 100.64.0.0/10 } counter name "outside_vpn" drop',
+      'ip6 saddr != { fd00::/48 } counter name "outside_vpn" drop',
+      'ip daddr != { 100.64.0.0/10 } counter name "outside_vpn" drop',
+      'ip6 daddr != { fd00::/48 } counter name "outside_vpn" drop',
+      'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+    ],
+  });
+});
+
+it('only the first ruleset of a process throws away what is in the table', () => {
+  const first = formatRuleset({ interfaces }, { ...options, startOver: true });
+  assert.ok(first.startsWith('table inet hanse_x {}\ndelete table inet hanse_x\n'));
+  assert.ok(!formatRuleset({ interfaces }, options).includes('delete table'));
+});
+
+/** The rules of each chain, out of the last block of the text. */
+function rulesOf(text: string): Record<string, string[]> {
+  const block = text.slice(text.lastIndexOf('table inet hanse_x {'));
+  const rules: Record<string, string[]> = {};
+  for (const [, name, body] of block.matchAll(/chain (\w+) \{\n((?:(?!\}\n).*\n)*)\}/g)) {
+    rules[name ?? ''] = (body ?? '').split('\n').filter((line) => line !== '');
+  }
+  return rules;
+}

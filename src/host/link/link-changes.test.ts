@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseAddress, parsePrefix } from '../../model/prefix.ts';
+import { planLinkChanges } from './link-changes.ts';
+import { collectRoutes, planRouteChanges, type Routes } from './routes.ts';
+
+const address = parseAddress('100.64.0.1');
+const link = { isUp: true, alias: 'hanse:x', mtuBytes: 1_420, addresses: [address] };
+
+describe('the changes of a link', () => {
+  it('are everything for a new one', () => {
+    const wanted = { ...link, addresses: [address, parseAddress('fd00::1')] };
+    assert.deepEqual(planLinkChanges('hns0', undefined, wanted), {
+      before: [
+        'link set dev hns0 alias hanse:x',
+        'link set dev hns0 addrgenmode none',
+        'link set dev hns0 mtu 1420',
+        'address replace 100.64.0.1/32 dev hns0',
+        'address replace fd00::1/128 dev hns0 nodad',
+        'link set dev hns0 up',
+      ],
+      after: [],
+    });
+  });
+
+  it('are none for one that is as wanted', () => {
+    assert.deepEqual(planLinkChanges('hns0', link, { ...link }), { before: [], after: [] });
+  });
+
+  it('take an old address away only when routes have moved to the new one', () => {
+    const wanted = { ...link, addresses: [parseAddress('100.64.0.2')] };
+    assert.deepEqual(planLinkChanges('hns0', link, wanted), {
+      before: ['address replace 100.64.0.2/32 dev hns0'],
+      after: ['address delete 100.64.0.1/32 dev hns0'],
+    });
+  });
+});
+
+describe('the changes of routes', () => {
+  const destination = parsePrefix('100.64.0.0/10');
+  const via = (device: string): Routes => new Map([[destination, { destination, device }]]);
+  const rest = 'proto 104 metric 10104';
+
+  it('replace a route that moves to another interface, and delete nothing then', () => {
+    assert.deepEqual(planRouteChanges(via('hns0'), via('hns1')), [
+      `route replace 100.64.0.0/10 dev hns1 ${rest}`,
+    ]);
+  });
+
+  it('delete what is no longer wanted and leave what is', () => {
+    assert.deepEqual(planRouteChanges(via('hns0'), new Map()), [
+      `route delete 100.64.0.0/10 dev hns0 ${rest}`,
+    ]);
+    assert.deepEqual(planRouteChanges(via('hns0'), via('hns0')), []);
+  });
+
+  it('name the address to send from', () => {
+    const wanted = new Map([[destination, { destination, device: 'hns0', source: address }]]);
+    assert.deepEqual(planRouteChanges(via('hns0'), wanted), [
+      `route replace 100.64.0.0/10 dev hns0 ${rest} src 100.64.0.1`,
+    ]);
+  });
+
+  it('are refused when two interfaces want one destination', () => {
+    const wanting = (name: string) => ({ name, routes: [{ destination }] });
+    const interfaces = [wanting('hns0'), wanting('hns1')] as unknown as Parameters<
+      typeof collectRoutes
+    >[0];
+    assert.throws(() => collectRoutes(interfaces), {
+      code: 'contradiction',
+      message: '100.64.0.0/10 is wanted through hns0 and through hns1',
+    });
+  });
+});
