@@ -1,6 +1,6 @@
 import type { HostState, InterfaceState } from '../model/host-state.ts';
 import { type AdoptionDependencies, type AppliedInterface, findInterfaces } from './adoption.ts';
-import { formatRuleset } from './firewall/ruleset.ts';
+import { type Filtered, formatRuleset } from './firewall/ruleset.ts';
 import type { OwnerMark } from './interface-name.ts';
 import { runIpBatch } from './link/ip-json.ts';
 import { type LinkChanges, planLinkChanges } from './link/link-changes.ts';
@@ -21,10 +21,17 @@ export type ConvergenceDependencies = DeviceDependencies & AdoptionDependencies;
 
 const timeoutMs = 10_000;
 
+/** What there is when a run begins. */
+interface Findings extends AppliedHost {
+  /** Interfaces of ours that are not wanted, or not as they are. */
+  readonly ended: readonly string[];
+}
+
 /**
  * One run from what is to what is wanted. The order keeps packets inside the rules at any moment:
  * what is no longer wanted goes first, then the rules change, then new interfaces come, and routes
- * last, when all that they lead to is there.
+ * last, when all that they lead to is there. Only an interface with a route that moves elsewhere
+ * stays, within the rules, until the route has moved.
  */
 export class Convergence {
   readonly #mark: OwnerMark;
@@ -47,59 +54,56 @@ export class Convergence {
   async run(wanted: HostState, memory: AppliedHost | undefined): Promise<AppliedHost> {
     const routes = collectRoutes(wanted.interfaces);
     const before = await this.#look(wanted, memory);
-    const interfaces = wanted.interfaces.filter(({ name }) => !this.#failures.has(name));
-    const ruleset = await this.#applyRuleset({ ...wanted, interfaces }, memory);
-    const forwarding = wanted.gateway !== undefined;
-    await this.#forEach(interfaces, (state) => this.#ensureDevice(state, before, forwarding));
+    const { early, late } = planRemovals(before, wanted, routes);
+    await this.#removeDevices(early);
+    const interfaces = this.#working(wanted.interfaces);
+    const interfaceNames = [...interfaces.map(({ name }) => name), ...late];
+    const { gateway } = wanted;
+    const ruleset = await this.#applyRuleset({ interfaceNames, gateway }, before.ruleset);
+    await this.#forEach(interfaces, (state) => this.#ensureDevice(state, before, !!gateway));
     const changes = this.#planLinks(this.#working(interfaces), before);
     await this.#runIp(changes.before);
-    const devices = new Map<string, ConfiguredDevice>();
-    await this.#forEach(this.#working(interfaces), async (state) => {
-      const device = before.interfaces.get(state.name)?.device ?? { peers: new Map() };
-      const options = { runner: this.#dependencies.runner, signal: this.#signal };
-      devices.set(state.name, await applyPeers(state, device, options));
-    });
+    const devices = await this.#applyPeers(this.#working(interfaces), before);
     const reachable = new Map([...routes].filter(([, { device }]) => devices.has(device)));
-    await this.#runIp([...planRouteChanges(before.routes, reachable), ...changes.after]);
+    // The kernel has taken the others away with their interfaces.
+    const current = new Map([...before.routes].filter(([, { device }]) => !early.includes(device)));
+    await this.#runIp([...planRouteChanges(current, reachable), ...changes.after]);
+    await this.#removeDevices(late);
     this.#throwFailure();
     return { interfaces: this.#remember(wanted, devices), routes, ruleset };
   }
 
-  /** Finds out what there is, and takes away what is not wanted. */
-  async #look(wanted: HostState, memory: AppliedHost | undefined): Promise<AppliedHost> {
+  async #look(wanted: HostState, memory: AppliedHost | undefined): Promise<Findings> {
     const names = new Set(wanted.interfaces.map(({ name }) => name));
-    const known = memory?.interfaces ?? new Map<string, AppliedInterface>();
-    const unknown = wanted.interfaces.filter(({ name }) => !known.has(name));
-    const ended = [...known.keys()].filter((name) => !names.has(name));
-    const kept = new Map([...known].filter(([name]) => names.has(name)));
+    const interfaces = new Map(memory?.interfaces);
+    const ended = new Set([...interfaces.keys()].filter((name) => !names.has(name)));
+    const unknown = wanted.interfaces.filter(({ name }) => !interfaces.has(name));
     if (memory === undefined || unknown.length > 0) {
       const found = await findInterfaces(unknown, this.#mark.alias, this.#dependencies);
       for (const [name, refusal] of found.refusals) this.#failures.set(name, refusal);
-      for (const [name, state] of found.adopted) kept.set(name, state);
-      ended.push(...found.leftovers.filter((name) => !kept.has(name) && !ended.includes(name)));
+      for (const name of found.leftovers) if (!interfaces.has(name)) ended.add(name);
+      for (const [name, state] of found.adopted) interfaces.set(name, state);
     }
-    await Promise.all(ended.map((name) => this.#removeDevice(name)));
-    const remaining = memory?.routes ?? (await this.#readRoutes(kept));
-    const routes = new Map([...remaining].filter(([, { device }]) => kept.has(device)));
-    return { interfaces: kept, routes, ruleset: memory?.ruleset };
+    for (const name of ended) interfaces.delete(name);
+    const devices = new Set([...interfaces.keys(), ...ended]);
+    const routes = memory?.routes ?? (await this.#readRoutes(devices));
+    return { interfaces, ended: [...ended], routes, ruleset: memory?.ruleset };
   }
 
-  #readRoutes(interfaces: ReadonlyMap<string, AppliedInterface>): Promise<Routes> | Routes {
-    if (interfaces.size === 0) return new Map();
-    return readRoutes(this.#dependencies.runner, new Set(interfaces.keys()));
+  async #readRoutes(devices: ReadonlySet<string>): Promise<Routes> {
+    return devices.size === 0 ? new Map() : readRoutes(this.#dependencies.runner, devices);
   }
 
-  async #removeDevice(name: string): Promise<void> {
-    await removeDevice(name, this.#dependencies);
-    this.#dependencies.log.debug({ interface: name }, 'an interface was removed');
+  async #removeDevices(names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => removeDevice(name, this.#dependencies)));
+    if (names.length > 0) this.#dependencies.log.debug({ interfaces: names }, 'interfaces removed');
   }
 
-  async #applyRuleset(wanted: HostState, memory: AppliedHost | undefined): Promise<string> {
+  async #applyRuleset(filtered: Filtered, current: string | undefined): Promise<string> {
     const { tableName } = this.#mark;
-    const ruleset = formatRuleset(wanted, { tableName, startOver: false });
-    if (ruleset === memory?.ruleset) return ruleset;
-    const startOver = memory?.ruleset === undefined;
-    const input = formatRuleset(wanted, { tableName, startOver });
+    const ruleset = formatRuleset(filtered, { tableName, startOver: false });
+    if (ruleset === current) return ruleset;
+    const input = formatRuleset(filtered, { tableName, startOver: current === undefined });
     const options = { input, timeoutMs, signal: this.#signal };
     await this.#dependencies.runner.run('nft', ['-f', '-'], options);
     return ruleset;
@@ -116,6 +120,19 @@ export class Convergence {
       this.#dependencies.log.debug({ interface: name }, 'an interface was made');
     }
     if (current?.forwarding !== forwarding) await applyInterfaceSysctls(name, forwarding);
+  }
+
+  async #applyPeers(
+    interfaces: readonly InterfaceState[],
+    before: AppliedHost,
+  ): Promise<ReadonlyMap<string, ConfiguredDevice>> {
+    const devices = new Map<string, ConfiguredDevice>();
+    const options = { runner: this.#dependencies.runner, signal: this.#signal };
+    await this.#forEach(interfaces, async (state) => {
+      const device = before.interfaces.get(state.name)?.device ?? { peers: new Map() };
+      devices.set(state.name, await applyPeers(state, device, options));
+    });
+    return devices;
   }
 
   #planLinks(interfaces: readonly InterfaceState[], before: AppliedHost): LinkChanges {
@@ -169,4 +186,22 @@ export class Convergence {
     }
     return interfaces;
   }
+}
+
+/** Which of the ended interfaces go before all else, and which only when their routes have moved. */
+function planRemovals(
+  { ended, routes }: Findings,
+  wanted: HostState,
+  wantedRoutes: Routes,
+): { readonly early: readonly string[]; readonly late: readonly string[] } {
+  const names = new Set(wanted.interfaces.map(({ name }) => name));
+  const moving = new Set(
+    [...routes.values()]
+      .filter(({ device, destination }) => !names.has(device) && wantedRoutes.has(destination))
+      .map(({ device }) => device),
+  );
+  return {
+    early: ended.filter((name) => !moving.has(name)),
+    late: ended.filter((name) => moving.has(name)),
+  };
 }

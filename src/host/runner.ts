@@ -80,13 +80,13 @@ export function createRunner(options: { readonly networkNamespace?: string } = {
 
 async function run(line: readonly string[], options: RunOptions): Promise<{ stdout: string }> {
   const [command = '', ...args] = line;
-  await using input = await openInput(options.input ?? '');
+  await using input = options.input === undefined ? undefined : await openInput(options.input);
   // From here to the listener nothing may wait, or an abort in between would be missed.
   options.signal?.throwIfAborted();
   const child = spawn(command, args, {
     cwd: '/',
     env: environment(),
-    stdio: [input.fd, 'pipe', 'pipe'],
+    stdio: [input?.fd ?? 'ignore', 'pipe', 'pipe'],
   }) as ChildProcessByStdio<null, Readable, Readable>; // Not in the overloads for a descriptor.
   let reason: string | undefined;
   const stop = (why: string): void => {

@@ -230,6 +230,37 @@ describe('a host', () => {
     await ping(bed.left, addresses.right);
   });
 
+  it('moves a route off an interface that goes away without losing a packet', async () => {
+    await using use = new AsyncDisposableStack();
+    const { left, right } = await connected(use);
+    const spareKeys = { left: generateKeys(), right: generateKeys() };
+    const spare = (side: 'left' | 'right', other: 'left' | 'right'): InterfaceState => ({
+      ...interfaceOf(side, { listenPort: 51_821 }),
+      name: interfaceName({ vpnId, node: side, pathClass: 'spare' }),
+      privateKey: spareKeys[side].privateKey,
+      peers: [
+        peerOf(other, {
+          publicKey: spareKeys[other].publicKey,
+          endpoint: other === 'left' ? '192.0.2.1:51821' : '192.0.2.2:51821',
+          keepaliveSeconds: 1,
+        }),
+      ],
+    });
+    const [leftSpare, rightSpare] = [spare('left', 'right'), spare('right', 'left')];
+    const withoutRoutes = { routes: [] };
+    const warm = { ...leftSpare, ...withoutRoutes };
+    await right.apply({ interfaces: [interfaceOf('right', withoutRoutes), rightSpare] });
+    await left.apply({ interfaces: [interfaceOf('left'), warm] });
+    await until('the spare path is warm', async () =>
+      (await left.observe()).every(({ latestHandshakeMs }) => latestHandshakeMs !== undefined),
+    );
+    await ping(bed.left, addresses.right);
+    const pings = flood(bed.left, addresses.right, 200);
+    await left.apply({ interfaces: [leftSpare] });
+    assert.equal(await pings, 0, 'packets lost');
+    assert.ok(!(await bed.left.sh('ip link')).includes(names.left));
+  });
+
   it('changes addresses, MTU and port in place', async () => {
     await using use = new AsyncDisposableStack();
     const { left } = await connected(use);

@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { InterfaceState } from '../../model/host-state.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import { formatRuleset } from './ruleset.ts';
 
 const options = { tableName: 'hanse_x', startOver: false };
-const interfaces = ['hnsM', 'hnsB'].map((name) => ({ name }) as InterfaceState);
+const interfaceNames = ['hnsM', 'hnsB'];
 
 it('without interfaces there is no table', () => {
   assert.equal(
-    formatRuleset({ interfaces: [] }, options),
+    formatRuleset({ interfaceNames: [] }, options),
     'table inet hanse_x {}\ndelete table inet hanse_x\n',
   );
 });
 
 it('a node that is no gateway drops all that would cross it by our interfaces', () => {
-  assert.deepEqual(rulesOf(formatRuleset({ interfaces }, options)), {
+  assert.deepEqual(rulesOf(formatRuleset({ interfaceNames }, options)), {
     prerouting: [],
     forward: [
       'iifname { "hnsM", "hnsB" } counter name "not_gateway" drop',
@@ -30,7 +29,7 @@ it('a gateway checks sources first, then where packets cross, and clamps segment
     members: [{ name: 'hnsM', sources: [parsePrefix('100.64.1.0/24')] }],
     backbone: ['hnsB'],
   };
-  assert.deepEqual(rulesOf(formatRuleset({ interfaces, gateway }, options)), {
+  assert.deepEqual(rulesOf(formatRuleset({ interfaceNames, gateway }, options)), {
     prerouting: [
       'iifname "hnsM" ip saddr != { 100.64.1.0/24 } counter name "spoofed" drop',
       // It has no IPv6 sources, so all IPv6 is forged.
@@ -51,9 +50,9 @@ it('a gateway checks sources first, then where packets cross, and clamps segment
 });
 
 it('only the first ruleset of a process throws away what is in the table', () => {
-  const first = formatRuleset({ interfaces }, { ...options, startOver: true });
+  const first = formatRuleset({ interfaceNames }, { ...options, startOver: true });
   assert.ok(first.startsWith('table inet hanse_x {}\ndelete table inet hanse_x\n'));
-  assert.ok(!formatRuleset({ interfaces }, options).includes('delete table'));
+  assert.ok(!formatRuleset({ interfaceNames }, options).includes('delete table'));
 });
 
 /** The rules of each chain, out of the last block of the text. */

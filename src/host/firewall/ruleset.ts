@@ -1,4 +1,4 @@
-import type { GatewayState, HostState } from '../../model/host-state.ts';
+import type { GatewayState } from '../../model/host-state.ts';
 import { familyOf, type Prefix } from '../../model/prefix.ts';
 
 /**
@@ -10,6 +10,14 @@ import { familyOf, type Prefix } from '../../model/prefix.ts';
  */
 export const dropReasons = ['spoofed', 'outside_vpn', 'foreign_interface', 'not_gateway'] as const;
 export type DropReason = (typeof dropReasons)[number];
+
+/** What the rules are about. */
+export interface Filtered {
+  /** All interfaces of ours, whatever they are for. */
+  readonly interfaceNames: readonly string[];
+  /** Absent on a node that is nobody's gateway. */
+  readonly gateway?: GatewayState | undefined;
+}
 
 export interface RulesetOptions {
   readonly tableName: string;
@@ -25,14 +33,14 @@ export interface RulesetOptions {
  * @returns a text that removes the table when there are no interfaces
  */
 export function formatRuleset(
-  state: Pick<HostState, 'interfaces' | 'gateway'>,
+  { interfaceNames, gateway }: Filtered,
   { tableName, startOver }: RulesetOptions,
 ): string {
   const table = `table inet ${tableName}`;
   const remove = [`${table} {}`, `delete ${table}`];
-  if (state.interfaces.length === 0) return lines(remove);
-  const ours = nameSet(state.interfaces.map(({ name }) => name));
-  const rules = state.gateway === undefined ? memberRules(ours) : forwardRules(ours, state.gateway);
+  if (interfaceNames.length === 0) return lines(remove);
+  const ours = nameSet(interfaceNames);
+  const rules = gateway ? forwardRules(ours, gateway) : memberRules(ours);
   return lines([
     ...(startOver ? remove : []),
     `${table} {`,
@@ -43,7 +51,7 @@ export function formatRuleset(
     `flush chain inet ${tableName} prerouting`,
     `flush chain inet ${tableName} forward`,
     `${table} {`,
-    ...chain('prerouting', state.gateway ? sourceRules(ours, state.gateway) : []),
+    ...chain('prerouting', gateway ? sourceRules(ours, gateway) : []),
     ...chain('forward', rules),
     '}',
   ]);
