@@ -46,9 +46,9 @@ export async function requireCommand(command, args) {
 export function becomeCommand(command, args) {
   const child = spawn(command, args, { cwd: root, env: environment, stdio: 'inherit' });
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    // A terminal sends its signals to both; forwarding is for those that come by `kill`.
     process.on(name, () => {
-      if (!process.stdin.isTTY) child.kill(name);
+      // Ctrl-C reaches both by the terminal itself.
+      if (name !== 'SIGINT' || !process.stdin.isTTY) child.kill(name);
     });
   }
   child.on('error', (error) => {
