@@ -21,12 +21,12 @@ const keptOptions = ['Architectures', 'Trusted', 'Check-Valid-Until', 'Snapshot'
  */
 export async function readAptSources(directory = '/etc/apt') {
   const parts = join(directory, 'sources.list.d');
-  const names = (await readdir(parts).catch(emptyWhenMissing)).sort();
+  const names = (await readdir(parts).catch(whenMissing([]))).sort();
   const paths = [join(directory, 'sources.list'), ...names.map((name) => join(parts, name))];
   const sources = [];
   for (const path of paths) {
     if (!/\.(list|sources)$/.test(path)) continue;
-    const text = await readFile(path, 'utf8').catch(emptyWhenMissing);
+    const text = await readFile(path, 'utf8').catch(whenMissing(''));
     sources.push(...(path.endsWith('.list') ? parseOneLine(text) : parseDeb822(text)));
   }
   return sources;
@@ -111,7 +111,9 @@ function words(text) {
   return (text ?? '').split(/\s+/).filter((word) => word !== '');
 }
 
-function emptyWhenMissing(error) {
-  if (error.code === 'ENOENT') return '';
-  throw error;
+function whenMissing(nothing) {
+  return (error) => {
+    if (error.code === 'ENOENT') return nothing;
+    throw error;
+  };
 }
