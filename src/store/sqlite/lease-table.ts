@@ -21,7 +21,8 @@ export class LeaseTable {
     this.#renew = connection.prepare('UPDATE lease SET ends_at_ms = ?1 + ttl_ms WHERE id = ?2');
     this.#delete = connection.prepare('DELETE FROM lease WHERE id = ?');
     this.#find = connection.prepare('SELECT 1 FROM lease WHERE id = ?');
-    this.#due = connection.prepare('SELECT id FROM lease WHERE ends_at_ms <= ?');
+    // Not "or equal": both times are rounded down, and no lease may end before its time.
+    this.#due = connection.prepare('SELECT id FROM lease WHERE ends_at_ms < ?');
     this.#foreign = connection.prepare('SELECT id FROM lease WHERE boot_id <> ?');
   }
 

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { InvalidInputError } from '../../model/error.ts';
+import { HanseError, InvalidInputError } from '../../model/error.ts';
 import { privateFileMode } from '../../runtime/durable-file.ts';
 import { StoreError } from '../store-error.ts';
 
@@ -16,38 +16,38 @@ import { StoreError } from '../store-error.ts';
  * @throws StoreError `unavailable` when the operating system refuses
  */
 export function ensureStoreFile(path: string): void {
-  checkDirectory(dirname(path));
   try {
-    closeSync(openSync(path, 'wx', privateFileMode));
+    createOrRestrict(path);
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw refused(path, error);
-    restrictMode(path);
+    throw error instanceof HanseError ? error : refused(path, error);
   }
 }
 
-function checkDirectory(directory: string): void {
-  const found = statSync(directory, { throwIfNoEntry: false });
-  if (!found?.isDirectory()) {
+function createOrRestrict(path: string): void {
+  const directory = dirname(path);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     throw new InvalidInputError(
       `the store's directory ${directory} does not exist: create it, or name another path`,
     );
   }
-}
-
-function restrictMode(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found?.isFile()) throw new InvalidInputError(`${path} is not a file, so it is not a store`);
-  if ((found.mode & 0o077) === 0) return;
   try {
-    chmodSync(path, privateFileMode);
+    closeSync(openSync(path, 'wx', privateFileMode));
   } catch (error) {
-    throw refused(path, error);
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    restrict(path);
   }
 }
 
+function restrict(path: string): void {
+  const found = statSync(path);
+  if (!found.isFile()) throw new InvalidInputError(`${path} is not a file, so it is not a store`);
+  if ((found.mode & 0o077) !== 0) chmodSync(path, privateFileMode);
+}
+
 function refused(path: string, error: unknown): StoreError {
+  const reason = errnoOf(error) ?? 'the system refused';
   return new StoreError(
-    `the store ${path} is not available: ${errnoOf(error) ?? 'the system refused'}; check who owns it and its directory`,
+    `the store ${path} is not available: ${reason}; check who owns it and its directory`,
     { code: 'unavailable', fields: { operation: 'open' }, retryable: true, cause: error },
   );
 }
