@@ -34,7 +34,8 @@ export function createAlsoInAnnouncer(
         privateKey: identity.privateKey,
       },
     });
-    await client.call(recordAlsoIn, { params: { subset, name }, body: { chain: [...chain] } });
+    const input = { params: { subset, name }, body: { chain: [...chain] } };
+    await client.call(recordAlsoIn, input, { master: known.record.name });
   };
   return (caller, chain) => {
     announce(caller, chain).catch((error: unknown) =>

@@ -172,6 +172,9 @@ class ConnectingOperatorClient implements OperatorClient {
     { master, signal }: CallOptions,
   ): Promise<KnownMaster | undefined> {
     if (master === undefined && endpoint.responsible === 'any') return undefined;
+    // Only operators may read the directory; a master that calls another has nothing but its profile.
+    const known = this.#profile.masters.find(({ name }) => name === master);
+    if (known && !this.#directory) return known;
     const directory = await this.directory(signal);
     return findMaster(directory, master ?? actingFor(directory, input));
   }
