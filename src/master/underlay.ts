@@ -12,8 +12,23 @@ export interface Underlay {
   tunnelMtuAt(address: Address): Promise<number>;
 }
 
-/** MTUs change with the machine's routes, which is rare; asking for one starts a process. */
-const rememberMs = 60_000;
+/**
+ * Below the interval at which the gateway is looked after, so that a path that turns out to be
+ * narrow is believed at the next look: until then `wireguard-go` loses every batch of packets that
+ * is too long. Asking starts a process, so not every change of the roll may ask.
+ */
+const rememberMs = 5_000;
+
+/**
+ * Linux forgets after ten minutes that a path is narrow, and finds it out anew by losing packets
+ * (`net.ipv4.route.mtu_expires`). A tunnel that stays narrow for longer than it must costs little.
+ */
+const narrowForMs = 6 * 3_600_000;
+
+interface KnownMtu {
+  readonly untilMs: number;
+  readonly mtuBytes: Promise<number>;
+}
 
 export function createUnderlay({
   runner,
@@ -22,12 +37,20 @@ export function createUnderlay({
   readonly runner: Runner;
   readonly clock: Clock;
 }): Underlay {
-  const known = new Map<string, { readonly untilMs: number; readonly mtuBytes: Promise<number> }>();
+  const known = new Map<string, KnownMtu>();
+  const narrowest = new Map<string, { readonly untilMs: number; readonly mtuBytes: number }>();
+  const keepNarrow = (key: string, mtuBytes: number): number => {
+    const nowMs = clock.monotonicMs();
+    const before = narrowest.get(key);
+    if (before && before.untilMs > nowMs && before.mtuBytes < mtuBytes) return before.mtuBytes;
+    narrowest.set(key, { untilMs: nowMs + narrowForMs, mtuBytes });
+    return mtuBytes;
+  };
   const remember = (key: string, read: () => Promise<number>): Promise<number> => {
     const nowMs = clock.monotonicMs();
     const before = known.get(key);
     if (before && before.untilMs > nowMs) return before.mtuBytes;
-    const mtuBytes = read().then(tunnelMtuBytes);
+    const mtuBytes = read().then((bytes) => keepNarrow(key, tunnelMtuBytes(bytes)));
     known.set(key, { untilMs: nowMs + rememberMs, mtuBytes });
     mtuBytes.catch(() => known.delete(key));
     return mtuBytes;
