@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readIfPresent } from '../runtime/durable-file.ts';
@@ -31,25 +31,26 @@ export class InterfaceNotes {
 
   async write(name: string, note: InterfaceNote): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await writeFile(this.#pathOf(name), JSON.stringify(note), { mode: 0o600 });
+    const path = this.#pathOf(name);
+    // In one step: an interface whose note is lost half-way would be a stranger's.
+    await writeFile(`${path}.new`, JSON.stringify(note), { mode: 0o600 });
+    await rename(`${path}.new`, path);
   }
 
-  /** Undefined when there is none, or one that was cut short. */
+  /** Undefined when there is none, or one that we did not write. */
   async read(name: string): Promise<InterfaceNote | undefined> {
     const text = (await readIfPresent(this.#pathOf(name))) ?? '';
     try {
       return noteSchema.parse(JSON.parse(text));
     } catch {
-      // A note is written in one piece of a few bytes; half a one is as good as none.
+      // Whatever it is, it does not say that the interface is ours.
       return undefined;
     }
   }
 
   async remove(name: string): Promise<void> {
-    await Promise.all([
-      rm(this.#pathOf(name), { force: true }),
-      rm(this.logPath(name), { force: true }),
-    ]);
+    const paths = [this.#pathOf(name), `${this.#pathOf(name)}.new`, this.logPath(name)];
+    await Promise.all(paths.map((path) => rm(path, { force: true })));
   }
 
   /** The names of all interfaces that were made, or begun, under the alias. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { interfaceName } from '../../src/host/interface-name.ts';
 import type { HostState, InterfaceState, PeerState } from '../../src/model/host-state.ts';
 import { parseAddress, parsePrefix } from '../../src/model/prefix.ts';
@@ -142,6 +143,31 @@ describe('a host', () => {
     await using next = bed.start('left');
     await next.apply(stateOf('left'));
     assert.match(await bed.left.sh('ip link'), new RegExp(`alias hanse:${vpnId}/left`));
+  });
+
+  it('comes up, and goes away whole, after being killed at any moment', async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const host = bed.start('left');
+      await host.observe();
+      const peers = round % 2 === 0 ? [] : [peerOf('right')];
+      const applied = host.apply(stateOf('left', { peers })).catch(() => undefined);
+      // From the first command to after the last one, wherever those are on this machine.
+      await delay(round * 8);
+      await host.kill();
+      await applied;
+      if (round % 5 !== 4) continue;
+      await using next = bed.start('left');
+      await until('it is up', () =>
+        next.apply(stateOf('left')).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await next.destroy();
+      assert.doesNotMatch(await bed.left.sh('ip link'), /hns/);
+      assert.doesNotMatch(await processesIn(bed.left), /wireguard-go/);
+      assert.deepEqual(await readdir(bed.notes), []);
+    }
   });
 
   it('changes a preshared key without losing the session or a packet', async () => {

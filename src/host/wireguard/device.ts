@@ -26,7 +26,8 @@ const pollMs = 5;
  *
  * @param alias noted before the interface exists, so that a crash half-way leaves nothing unknown
  * @throws HostError `not-ours` when a `wireguard-go` of that name runs elsewhere on the machine;
- *   `wireguard-go-failed`, `command-failed`. Afterwards there is nothing of it.
+ *   `wireguard-go-failed`, `command-failed`. Afterwards there is nothing of it, or an interface that
+ *   the notes know.
  */
 export async function createDevice(
   name: string,
@@ -44,10 +45,18 @@ export async function createDevice(
       await runner.run('ip', args, { timeoutMs: commandTimeoutMs });
     }
   } catch (error) {
-    // A note without its interface would make a stranger's of that name ours.
-    await notes.remove(name);
+    // What a predecessor that was killed had just started may have come first. The note lets the
+    // next apply adopt it; without an interface it would make a stranger's of that name ours.
+    if (!(await hasLink(name, runner))) await notes.remove(name);
     throw error;
   }
+}
+
+function hasLink(name: string, runner: Runner): Promise<boolean> {
+  return runner.run('ip', ['link', 'show', 'dev', name], { timeoutMs: commandTimeoutMs }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A daemon that is just ending, because its interface was taken away, is given the time to do so. */
