@@ -2,7 +2,8 @@ import type { LabNode } from '../lab-node.ts';
 import type { LabProcess } from '../lab-process.ts';
 import { hanseProgram } from './hanse-program.ts';
 
-const startTimeoutMs = 20_000;
+/** Long, because the machine may be busy with other tests. */
+const startTimeoutMs = 60_000;
 /** On the master's own loopback. */
 const metricsListen = '127.0.0.1:9469';
 
@@ -32,19 +33,18 @@ export class LabMaster {
     this.#directory = directory;
   }
 
-  /** Resolves when it acts for its subset. @throws Error with its output when it ends or is too slow */
+  /** Resolves when it serves and acts for its subset. @throws Error with its output when it ends or is too slow */
   async start(): Promise<void> {
-    this.#process = await this.node.start(hanseProgram, [
-      'master',
-      'run',
-      '--dir',
-      this.#directory,
-      '--name',
-      this.name,
-      '--metrics-listen',
-      metricsListen,
-    ]);
+    this.#process = await this.node.start(hanseProgram, this.runArguments);
+    // In whichever order they come.
     await this.#process.waitForOutput(/acting for the subset/, startTimeoutMs);
+    await this.#process.waitForOutput(/"serving"/, startTimeoutMs);
+  }
+
+  /** What `hanse` is started with. */
+  get runArguments(): readonly string[] {
+    const where = ['--dir', this.#directory, '--name', this.name];
+    return ['master', 'run', ...where, '--metrics-listen', metricsListen];
   }
 
   get process(): LabProcess {

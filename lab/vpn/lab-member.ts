@@ -2,6 +2,8 @@ import type { LabNode } from '../lab-node.ts';
 import type { LabProcess } from '../lab-process.ts';
 import { hanseProgram } from './hanse-program.ts';
 
+const exitTimeoutMs = 20_000;
+
 export interface LabMemberOptions {
   readonly name: string;
   readonly subset: string;
@@ -39,6 +41,12 @@ export class LabMember {
 
   get process(): LabProcess {
     return this.#process;
+  }
+
+  /** At once, without a chance to clean up. Its interfaces stay. */
+  async kill(): Promise<void> {
+    await this.#process.kill('SIGKILL');
+    await this.#process.waitForExit(exitTimeoutMs);
   }
 
   /** Starts the daemon again, from what it has on its disk. */

@@ -26,7 +26,8 @@ export interface JoinOptions {
 }
 
 const controlPort = 8443;
-const joinTimeoutMs = 20_000;
+/** Long, because the machine may be busy with other tests. */
+const joinTimeoutMs = 60_000;
 const joined = /^(?<name>\S+) is in \S+: (?<ipv4>[\d.]+), (?<ipv6>[\da-f:]+)$/m;
 
 /** A VPN in a lab. It ends with the lab. */

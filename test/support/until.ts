@@ -1,13 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Far beyond what anything takes on a busy machine; reached only by what never happens. */
-const deadlineMs = 10_000;
+const defaultDeadlineMs = 10_000;
 const pollMs = 5;
 
-/** Waits until the condition holds and returns what it gave. @throws after ten seconds */
+/**
+ * Waits until the condition holds and returns what it gave.
+ * @param deadlineMs ten seconds unless said
+ * @throws after the deadline
+ */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
+  deadlineMs = defaultDeadlineMs,
 ): Promise<T> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
