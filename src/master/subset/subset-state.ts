@@ -50,6 +50,7 @@ export class SubsetState {
   readonly #writer: RollWriter;
   readonly #onDistrust: (error: unknown) => void;
   #key: StoredGroupKey;
+  #isTrusted = true;
 
   constructor(options: SubsetStateOptions, dependencies: SubsetStateDependencies) {
     this.subset = options.subset;
@@ -77,15 +78,29 @@ export class SubsetState {
     this.events.keyChanged(this.subset, key);
   }
 
-  /** Writes a change of the roll at the present epoch. @throws as `RollWriter.commit` does */
+  /**
+   * Writes a change of the roll at the present epoch. After a failure nothing more is written: what
+   * is decided on this memory could give away what the store has given to somebody already.
+   * @throws as `RollWriter.commit` does
+   */
   async commit(change: Omit<RollChange, 'epoch'>, epoch = this.#key.epoch): Promise<number> {
+    if (!this.#isTrusted) throw this.#beingReadAnew();
     try {
       return await this.#writer.commit({ ...change, epoch });
     } catch (error) {
       // The only writer was contradicted, or does not know what became of its write.
+      this.#isTrusted = false;
       this.#onDistrust(error);
       throw error;
     }
+  }
+
+  #beingReadAnew(): MasterError {
+    return new MasterError(`the roll of ${this.subset} is being read anew: ask again`, {
+      code: 'not-acting',
+      fields: { subset: this.subset },
+      retryable: true,
+    });
   }
 
   /** @throws MasterError `no-such-member`, `not-active` */
