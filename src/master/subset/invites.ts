@@ -47,7 +47,7 @@ export class Invites {
     return invite;
   }
 
-  /** Joins that are under way with the invite fail. @throws MasterError `no-such-invite` */
+  /** Whoever asks to join from now on is refused. @throws MasterError `no-such-invite` */
   async revoke(id: string, actor: string): Promise<void> {
     const { subset, roll } = this.#state;
     if (!roll.findInvite(id)) {
@@ -60,11 +60,13 @@ export class Invites {
       );
     }
     const key = inviteKey(subset, id);
+    // Gone from memory first: a join that counted on it would be contradicted by the store, and
+    // that would stop the whole subset. When this cannot be written the roll is read anew.
+    roll.delete(key);
     await this.#state.commit({
       then: [{ delete: key }],
       audit: [{ action: 'invite-revoked', actor, subject: id }],
     });
-    roll.delete(key);
   }
 
   /** @throws MasterError `no-such-member` when nobody of that name is banned */
