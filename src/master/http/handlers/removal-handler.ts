@@ -1,6 +1,7 @@
 import type { RemovalProgress } from '../../../api/endpoints.ts';
 import type { MemberName } from '../../../model/names.ts';
 import type { Clock } from '../../../runtime/clock.ts';
+import { Deadline } from '../../../runtime/deadline.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { ActingSubset } from '../../subset/acting-subset.ts';
@@ -30,7 +31,7 @@ interface Removal {
   readonly queue: AcknowledgementQueue;
   readonly elapsedMs: () => number;
   /** When to stop waiting. */
-  readonly deadline: AbortSignal;
+  readonly deadline: Deadline;
   readonly stopListening: () => void;
 }
 
@@ -65,7 +66,7 @@ export class RemovalHandler {
     try {
       const state = request.kind === 'ban' ? 'banned' : 'evicted';
       const departure = await subset.departures.remove(request.name, state, request.actor);
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(request.waitMs)]);
+      const deadline = new Deadline(request.waitMs, signal);
       return this.#follow(subset, { departure, queue, elapsedMs, deadline, stopListening });
     } catch (error) {
       stopListening();
@@ -90,12 +91,13 @@ export class RemovalHandler {
         alsoIn: member.alsoIn,
       };
       let acknowledged = 0;
-      for await (const acknowledgement of queue.take(key.revision, pending, deadline)) {
+      for await (const acknowledgement of queue.take(key.revision, pending, deadline.signal)) {
         acknowledged += 1;
         yield { type: 'acknowledged', ...acknowledgement };
       }
       yield this.#finish(subset, pending, acknowledged, elapsedMs());
     } finally {
+      deadline[Symbol.dispose]();
       removal.stopListening();
     }
   }
