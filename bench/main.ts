@@ -22,7 +22,9 @@ const program = new Command('bench')
   .action(async (suite: string, options: Options) => {
     const report = await runSuite(suite, chooseParts(suite, options));
     process.stdout.write(
-      options.json ? `${JSON.stringify({ ...report, held: holds(report) }, null, 2)}\n` : formatReport(report),
+      options.json
+        ? `${JSON.stringify({ ...report, held: holds(report) }, null, 2)}\n`
+        : formatReport(report),
     );
     if (options.strict && !holds(report)) process.exitCode = 1;
   });

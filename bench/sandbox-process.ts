@@ -1,3 +1,4 @@
+import { createBridge } from './bed/master-network.ts';
 import { findPart } from './core/parts.ts';
 import type { SandboxMessage } from './sandbox.ts';
 
@@ -7,6 +8,7 @@ async function main(name: string, directory: string): Promise<void> {
   process.once('disconnect', () => process.exit(1));
   try {
     const progress = (message: string): void => void report({ kind: 'progress', message });
+    await createBridge();
     await report({
       kind: 'figures',
       figures: await findPart(name).measure({ directory, progress }),

@@ -16,6 +16,8 @@ export interface MasterProcessOptions {
   /** The VPN's data directory. */
   readonly directory: string;
   readonly profile: OperatorProfile;
+  /** As `ip netns` knows it. */
+  readonly namespace: string;
 }
 
 const stopTimeoutMs = 20_000;
@@ -37,12 +39,12 @@ export class MasterProcess implements AsyncDisposable {
 
   /** Returns at once: `HANSE_BENCH_NODE_OPTIONS` reaches its Node, to profile it. */
   static spawn(options: MasterProcessOptions): MasterProcess {
-    const { name, directory } = options;
+    const { name, directory, namespace } = options;
     const logPath = join(directory, `${name}.log`);
     const log = openSync(logPath, 'a');
-    const [command, ...args] = hanseCommand(['master', 'run', '--name', name, '--dir', directory]);
+    const hanse = hanseCommand(['master', 'run', '--name', name, '--dir', directory]);
     const nodeOptions = process.env['HANSE_BENCH_NODE_OPTIONS'] ?? '';
-    const child = spawn(command, args, {
+    const child = spawn('ip', ['netns', 'exec', namespace, ...hanse], {
       stdio: ['ignore', log, log],
       env: { ...process.env, NODE_OPTIONS: nodeOptions },
     });
@@ -60,7 +62,10 @@ export class MasterProcess implements AsyncDisposable {
   }
 
   /** Waits until the master answers an operator, and the answer satisfies. */
-  async serving(satisfies: (status: MasterStatus) => boolean, timeoutMs: number): Promise<MasterStatus> {
+  async serving(
+    satisfies: (status: MasterStatus) => boolean,
+    timeoutMs: number,
+  ): Promise<MasterStatus> {
     try {
       return await waitUntil(`master ${this.name} serves`, timeoutMs, () => this.#try(satisfies));
     } catch (cause) {

@@ -1,6 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { createOperatorClient, type OperatorClient } from '../../src/api/client/operator-client.ts';
-import { type OperatorProfile, readOperatorProfile } from '../../src/api/client/operator-profile.ts';
+import {
+  type OperatorProfile,
+  readOperatorProfile,
+} from '../../src/api/client/operator-profile.ts';
 import { createInvite } from '../../src/api/endpoints.ts';
 import { type Endpoint, endpointSchema } from '../../src/model/endpoint.ts';
 import {
@@ -18,6 +21,7 @@ import { createVpn, type ProvisionDependencies } from '../../src/provision/creat
 import { dataDirectory } from '../../src/provision/data-directory.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { createMasterNetwork, masterPlace } from './master-network.ts';
 import { MasterProcess } from './master-process.ts';
 
 export interface SubsetPlan {
@@ -38,17 +42,20 @@ export interface VpnBedOptions {
 /** Room for 16,000 members in the first block of every subset, so that none grows while it is measured. */
 const ipv4BlockLength = 18;
 const hourMs = 3_600_000;
-const portsPerVpn = 1_000;
 const serveTimeoutMs = 60_000;
 
-/** A VPN on loopback: made by the provisioning that `hanse vpn create` uses, run by real masters. */
+/** A VPN in a sandbox: made by the provisioning that `hanse vpn create` uses, run by real masters. */
 export class VpnBed {
   readonly directory: string;
   readonly storeUrl: string;
   readonly profile: OperatorProfile;
   readonly operator: OperatorClient;
 
-  private constructor(directory: string, storeUrl: string, profile: OperatorProfile) {
+  readonly #options: VpnBedOptions;
+
+  private constructor(options: VpnBedOptions, storeUrl: string, profile: OperatorProfile) {
+    const { directory } = options;
+    this.#options = options;
     this.directory = directory;
     this.storeUrl = storeUrl;
     this.profile = profile;
@@ -69,7 +76,11 @@ export class VpnBed {
           ipv4: parsePrefix(`${10 + number}.0.0.0/8`),
           ipv4BlockLength,
           keying: 'per-subset',
-          lifetimes: { certificateMs: 6 * hourMs, keyRotationMs: 24 * hourMs, absenceMs: 24 * hourMs },
+          lifetimes: {
+            certificateMs: 6 * hourMs,
+            keyRotationMs: 24 * hourMs,
+            absenceMs: 24 * hourMs,
+          },
           operator,
         },
         dependencies,
@@ -78,7 +89,7 @@ export class VpnBed {
       await createSubsets(options.subsets, dependencies);
     });
     const profile = await readOperatorProfile(directory.operator(operator));
-    return new VpnBed(directory.path, storeUrl, profile);
+    return new VpnBed(options, storeUrl, profile);
   }
 
   /** Starts a master and waits until it serves with all subsets that it is to act for. */
@@ -96,7 +107,9 @@ export class VpnBed {
 
   spawnMaster(name: string): MasterProcess {
     const { directory, profile } = this;
-    return MasterProcess.spawn({ name: parseMasterName(name), directory, profile });
+    const { masters, number = 0 } = this.#options;
+    const { namespace } = masterPlace(number, masters.indexOf(name));
+    return MasterProcess.spawn({ name: parseMasterName(name), directory, profile, namespace });
   }
 
   /** Where a master's API and control sessions are. */
@@ -130,17 +143,14 @@ async function createMasters(
   { masters, number = 0 }: VpnBedOptions,
   dependencies: ProvisionDependencies,
 ): Promise<void> {
-  const firstPort = 20_000 + number * portsPerVpn;
   for (const [index, name] of masters.entries()) {
+    const place = masterPlace(number, index);
+    await createMasterNetwork(place);
     await createMaster(
       {
         name: parseMasterName(name),
-        control: endpointSchema.parse(`127.0.0.1:${firstPort + index}`),
-        wireguard: {
-          host: '127.0.0.1',
-          membersPort: firstPort + 100 + index,
-          backboneBasePort: firstPort + 200 + index * masters.length * 2,
-        },
+        control: endpointSchema.parse(`${place.address}:8443`),
+        wireguard: { host: place.address, membersPort: 51_820, backboneBasePort: 51_900 },
         rootKeyPath: dependencies.directory.rootKey,
       },
       dependencies,

@@ -1,6 +1,10 @@
+import { memberAddress } from '../bed/master-network.ts';
 import type { CrowdAnswer, CrowdCommand, DeliveryReport, JoinReport } from './crowd-protocol.ts';
 import { monotonicMs } from './monotonic-ms.ts';
 import { SimulatedMember } from './simulated-member.ts';
+
+/** More than any has, so that no two come from one address. */
+const membersPerCrowd = 8_000;
 
 /** The members of this process, and when each revision reached them. */
 class CrowdProcess {
@@ -20,7 +24,7 @@ class CrowdProcess {
         new SimulatedMember({
           name: `${namePrefix}-${index}`,
           target,
-          sourceAddress: `127.${1 + crowd}.${1 + (index >> 8)}.${index & 255}`,
+          sourceAddress: memberAddress(crowd * membersPerCrowd + index),
           onRevision: (revision) => this.#noteDelivery(revision),
         }),
       );

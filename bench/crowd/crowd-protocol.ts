@@ -1,3 +1,5 @@
+import type { MemberName } from '../../src/model/names.ts';
+
 /*
  * What the benchmark tells a process of simulated members, and what it answers. One command at a
  * time; times are milliseconds of the machine's monotonic clock, so that processes can be compared.
@@ -38,7 +40,7 @@ export type CrowdCommand =
 
 export interface JoinReport {
   readonly kind: 'joined';
-  readonly names: readonly string[];
+  readonly names: readonly MemberName[];
   readonly startedMs: number;
   readonly endedMs: number;
   /** From the first packet to the admission, one each. */

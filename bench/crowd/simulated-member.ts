@@ -20,7 +20,7 @@ import type { CrowdTarget } from './crowd-protocol.ts';
 export interface SimulatedMemberOptions {
   readonly name: string;
   readonly target: CrowdTarget;
-  /** Out of 127.0.0.0/8: each member comes from an address of its own. */
+  /** Each member comes from an address of its own. */
   readonly sourceAddress: string;
   /** Told of every view of the subset, as it comes. */
   readonly onRevision: (revision: number) => void;
