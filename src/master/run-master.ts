@@ -80,6 +80,28 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
   if (!signal.aborted) throw stop.signal.reason;
 }
 
+/**
+ * Takes the tunnels of a master that does not run away from this machine: from then on its members
+ * reach nobody through it.
+ * @throws DirectoryBusyError while it runs; StoreError, HostError
+ */
+export async function takeDownMaster(
+  config: Pick<MasterConfig, 'name' | 'dir' | 'store'>,
+  log: Log,
+): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.use(await lockDirectory(dataDirectory(config.dir).master(config.name).directory));
+  const vpn = await readVpn(cleanup.use(await openStore(config.store, { log })));
+  const runner = createRunner();
+  const host = await createHost({ owner: ownerOf(vpn, config.name) }, { runner, log });
+  await host.destroy();
+}
+
+/** How the master's interfaces are marked; see `interfacesOfVpn`. */
+function ownerOf(vpn: VpnRecord, master: MasterName): string {
+  return `${vpn.id}/${master}`;
+}
+
 interface Environment {
   readonly clock: Clock;
   readonly log: Log;
@@ -93,7 +115,7 @@ async function prepareMachine(name: MasterName, { clock, log, store }: Environme
   const vpn = await readVpn(store);
   const runner = createRunner();
   await assertNoOverlap(vpnPrefixes(vpn), await interfacesOfVpn(vpn, runner), runner);
-  const host = await createHost({ owner: `${vpn.id}/${name}` }, { runner, log, clock });
+  const host = await createHost({ owner: ownerOf(vpn, name) }, { runner, log, clock });
   return { vpn, host, underlay: createUnderlay({ runner, clock }) };
 }
 

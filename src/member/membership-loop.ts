@@ -219,7 +219,9 @@ export class MembershipLoop {
       // A session that is live has overcome whatever went before.
       ...(lastError === undefined || state === 'live' ? {} : { lastError }),
     };
-    this.#dependencies.log.debug({ membership: this.membership.name, state, master }, 'session');
+    const fields = { membership: this.membership.name, state, master };
+    // Who governs a member at the time is what its operator looks for in a log; the way there is not.
+    this.#dependencies.log[state === 'live' ? 'info' : 'debug'](fields, 'session');
   }
 
   #failed(error: unknown): void {

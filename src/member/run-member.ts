@@ -2,6 +2,7 @@ import { localJoin, localLeave, localStatus, type MemberStatus } from '../api/me
 import type { Place } from '../api/messages.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { MemberName } from '../model/names.ts';
+import type { IdentityKey } from '../model/records.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { lockDirectory } from '../runtime/directory-lock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -65,7 +66,7 @@ export async function runMember(
   const stopped = AbortSignal.any([signal, stop.signal]);
   const directory = new MemberDirectory(options.directory);
   const identity = await directory.identity();
-  const host = dependencies.createHost(`member/${identity.identityKey}`);
+  const host = dependencies.createHost(memberOwner(identity.identityKey));
   // It is awaited below, after what can be done without it.
   host.catch(() => {});
   const parts = {
@@ -93,6 +94,11 @@ export async function runMember(
   }
   await member.idle();
   return signal.aborted ? 'stopped' : 'all-ended';
+}
+
+/** How a member's interfaces are marked, see `ownerMark`. */
+export function memberOwner(identityKey: IdentityKey): string {
+  return `member/${identityKey}`;
 }
 
 interface RunningParts extends MemberDependencies {

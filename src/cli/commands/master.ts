@@ -32,6 +32,7 @@ export function addMasterCommands(program: Command, run: ActionRunner): void {
       ),
     );
   addRun(master, run);
+  addDown(master, run);
 }
 
 function addCreate(master: Command, run: ActionRunner): void {
@@ -77,6 +78,21 @@ function addRun(master: Command, run: ActionRunner): void {
     .action((options: MasterRunOptions) =>
       run(async (context) =>
         (await import('../actions/master.ts')).runMasterAction(options, context),
+      ),
+    );
+}
+
+function addDown(master: Command, run: ActionRunner): void {
+  master
+    .command('down')
+    .description('Take the tunnels of a stopped master down. Stopping leaves them up. Needs root.')
+    .option('--config <file>', 'its configuration (default: DIR/masters/NAME/master.yaml)')
+    .option('--name <name>', 'which master; needless when this machine has one only')
+    .addOption(directoryOption())
+    .addHelpText('after', help({ examples: [['hanse master down --name fra', '']] }))
+    .action((options: MasterRunOptions) =>
+      run(async (context) =>
+        (await import('../actions/take-down.ts')).takeDownMasterAction(options, context),
       ),
     );
 }

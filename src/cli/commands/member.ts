@@ -4,6 +4,7 @@ import type { MemberListOptions } from '../actions/member-listings.ts';
 import type { RemovalOptions } from '../actions/removal.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
+  type DirectoryOptions,
   directoryOption,
   jsonOption,
   type ListingOptions,
@@ -21,6 +22,7 @@ export function addMemberCommands(program: Command, run: ActionRunner): void {
     .description('Join and run on this machine; list, evict and ban as an operator.');
   addJoin(member, run);
   addRun(member, run);
+  addDown(member, run);
   addList(member, run);
   addShow(member, run);
   addRemoval(member, run, 'evict');
@@ -74,6 +76,19 @@ function addRun(member: Command, run: ActionRunner): void {
     .action((options: MemberRunOptions) =>
       run(async (context) =>
         (await import('../actions/member-daemon.ts')).runMemberAction(options, context),
+      ),
+    );
+}
+
+function addDown(member: Command, run: ActionRunner): void {
+  member
+    .command('down')
+    .description('Take the tunnels of a stopped member down; it stays a member. Needs root.')
+    .addOption(directoryOption())
+    .addHelpText('after', help({ examples: [['hanse member down', '']] }))
+    .action((options: DirectoryOptions) =>
+      run(async (context) =>
+        (await import('../actions/take-down.ts')).takeDownMemberAction(options, context),
       ),
     );
 }
