@@ -15,6 +15,11 @@ export class KeyedQueue<Key> {
     return result;
   }
 
+  /** Whether any task runs or waits under the key. */
+  isBusy(key: Key): boolean {
+    return this.#tails.has(key);
+  }
+
   /** Resolves when every task that was queued under the key before this call has ended, well or not. */
   async settled(key: Key): Promise<void> {
     await this.#tails.get(key);
@@ -22,7 +27,7 @@ export class KeyedQueue<Key> {
 
   /** Runs one task for several keys: when nothing runs under any of them, with the later ones waiting. */
   async runForAll<Result>(keys: readonly Key[], task: () => Promise<Result>): Promise<Result> {
-    while (keys.some((key) => this.#tails.has(key))) {
+    while (keys.some((key) => this.isBusy(key))) {
       await Promise.all(keys.map((key) => this.settled(key)));
     }
     const running = task();

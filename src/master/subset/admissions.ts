@@ -30,8 +30,10 @@ export class Admissions {
   /** @throws MasterError, StoreError when the store did not accept it; nothing has changed then */
   async admit(inviteId: string, request: AdmissionRequest): Promise<AdmissionResult> {
     const { roll, inFlight, lifetimes, record } = this.#state;
-    // A name that is on its way in or out is decided on only when that has ended.
-    await inFlight.settled(roll.findInvite(inviteId)?.invite.memberName ?? request.name);
+    const name = roll.findInvite(inviteId)?.invite.memberName ?? request.name;
+    // A name that is on its way in or out is decided on only when that has ended. From the last
+    // look on there is no `await` before the roll has the member.
+    while (inFlight.isBusy(name)) await inFlight.settled(name);
     const nowMs = this.#clock.nowMs();
     const invite = roll.findInvite(inviteId);
     const decision = decideAdmission({
