@@ -12,6 +12,7 @@ import type { Log } from '../../runtime/log.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 import type { Directory, KnownMaster } from '../directory/directory.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
+import type { SubsetState } from '../subset/subset-state.ts';
 import type { Underlay } from '../underlay.ts';
 import { MemberPeers } from './member-peers.ts';
 
@@ -44,6 +45,7 @@ export class GatewayKeeper {
   readonly #options: GatewayKeeperOptions;
   readonly #dependencies: GatewayKeeperDependencies;
   readonly #peers = new Map<SubsetName, MemberPeers>();
+  readonly #states = new Map<SubsetName, SubsetState>();
   readonly #loop: LatestLoop;
 
   constructor(options: GatewayKeeperOptions, dependencies: GatewayKeeperDependencies) {
@@ -89,27 +91,38 @@ export class GatewayKeeper {
       await resolveHost(self.record.wireguard.host),
     );
     // The rolls are read last and without waiting, so that they are the newest.
-    const acting = this.#dependencies.subsets.acting();
+    const states = this.#governedStates();
     return {
       vpn: directory.vpn,
       self: self.record,
       keys: { members: keys.members.privateKey, backbone: keys.backbone.privateKey },
       interfaceNames: this.#interfaceNames(),
       subsets: directory.subsetRecords(),
-      acting: new Set(acting.map(({ state }) => state.subset)),
-      memberPeers: this.#memberPeers(),
+      acting: new Set(states.map(({ subset }) => subset)),
+      memberPeers: states.flatMap((state) => this.#memberPeers(state)),
       membersMtuBytes,
       neighbours: neighbours.filter((neighbour) => neighbour !== undefined),
     };
   }
 
-  #memberPeers(): readonly PeerState[] {
-    return this.#dependencies.subsets.acting().flatMap(({ state }) => {
-      const known =
-        this.#peers.get(state.subset) ?? new MemberPeers(this.#options.keys.members.publicKey);
-      this.#peers.set(state.subset, known);
-      return known.update(state.roll.activeMembers(), state.key);
-    });
+  /**
+   * What is acted for, and what was, as long as the directory gives it to this master: a lease
+   * decides who may change a subset, and traffic does not wait for it (DESIGN §9).
+   */
+  #governedStates(): readonly SubsetState[] {
+    const { directory, subsets } = this.#dependencies;
+    for (const { state } of subsets.acting()) this.#states.set(state.subset, state);
+    for (const subset of this.#states.keys()) {
+      if (directory.actingFor(subset) !== this.#options.master) this.#states.delete(subset);
+    }
+    return [...this.#states.values()];
+  }
+
+  #memberPeers(state: SubsetState): readonly PeerState[] {
+    const known =
+      this.#peers.get(state.subset) ?? new MemberPeers(this.#options.keys.members.publicKey);
+    this.#peers.set(state.subset, known);
+    return known.update(state.roll.activeMembers(), state.key);
   }
 
   /** Undefined while it cannot be reached by name or the backbone has no key; the others go on. */
