@@ -115,7 +115,8 @@ export class ActingSubset {
   async #grow(): Promise<void> {
     const { record, roll, subset, key } = this.state;
     if (!needsBlock(record.ipv4Blocks, roll.takenCount)) return;
-    const block = await addBlock(this.#options.vpn, subset, this.#dependencies.store);
+    const request = { vpn: this.#options.vpn, subset, takenCount: roll.takenCount };
+    const block = await addBlock(request, this.#dependencies.store);
     if (!block) return;
     const actor = `master:${this.#options.master}`;
     await this.state.commit(

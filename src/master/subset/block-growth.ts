@@ -25,15 +25,22 @@ export function needsBlock(ipv4Blocks: readonly Prefix[], takenCount: number): b
   return capacity - takenCount <= Math.max(2, capacity * spareShare);
 }
 
+export interface BlockRequest {
+  readonly vpn: VpnRecord;
+  readonly subset: SubsetName;
+  /** How many places of the subset are taken. */
+  readonly takenCount: number;
+}
+
 /**
  * Adds a block to the subset in the directory, which tells all masters to route it. It may be
- * repeated; when somebody else was quicker it does nothing.
- * @returns the block, or undefined when the directory changed meanwhile
+ * repeated: whether a block is needed is judged by the store, which is ahead of what the caller has
+ * heard of the directory.
+ * @returns the block, or undefined when none is needed or the directory changed meanwhile
  * @throws AddressingError `ipv4-exhausted`
  */
 export async function addBlock(
-  vpn: VpnRecord,
-  subset: SubsetName,
+  { vpn, subset, takenCount }: BlockRequest,
   store: Store,
 ): Promise<Prefix | undefined> {
   const [allocationEntry, subsetEntry] = await Promise.all([
@@ -42,6 +49,7 @@ export async function addBlock(
   ]);
   if (!allocationEntry || !subsetEntry) return undefined;
   const record = decodeRecord(subsetRecordSchema, subsetEntry.key, subsetEntry.value);
+  if (!needsBlock(record.ipv4Blocks, takenCount)) return undefined;
   const allocation = decodeRecord(
     allocationRecordSchema,
     allocationEntry.key,
