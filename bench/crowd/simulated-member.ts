@@ -69,13 +69,15 @@ export class SimulatedMember {
 
   async #connect(): Promise<WebSocket> {
     const { target, sourceAddress } = this.#options;
+    const secureContext = this.#credentials;
+    if (!secureContext) throw new Error(`${this.name} has joined already`);
     const socket = connect({
       host: target.host,
       port: target.port,
       localAddress: sourceAddress,
       servername: target.dnsName,
       ALPNProtocols: ['http/1.1'],
-      ...(this.#credentials ? { secureContext: this.#credentials } : {}),
+      secureContext,
     });
     // Ten thousand of them would be most of this process's memory.
     this.#credentials = undefined;
