@@ -23,7 +23,7 @@ interface Bench extends AsyncDisposable {
   readonly commits: () => number;
 }
 
-async function createBench(timeoutMs = 20_000): Promise<Bench> {
+async function createBench(timeoutMs = 60_000): Promise<Bench> {
   const directory = await mkdtemp(join(tmpdir(), 'hanse-queue-'));
   const path = join(directory, 'store.db');
   const connection = new Connection(path);

@@ -10,6 +10,7 @@ function sqliteError(errcode: number): Error {
 const cases: readonly [errcode: number, code: StoreError['code'], message: RegExp][] = [
   [5, 'unavailable', /locked/],
   [261, 'unavailable', /locked/], // SQLITE_BUSY_RECOVERY
+  [15, 'unavailable', /too busy/],
   [8, 'unavailable', /may not write/],
   [10, 'unavailable', /failed/],
   [13, 'unavailable', /disk is full/],
@@ -39,7 +40,8 @@ test('other errors stay what they are', () => {
 });
 
 test('busy is told from all else, however SQLite says it', () => {
-  assert.deepEqual([5, 6, 261, 517, 10, 13].map(sqliteError).map(isBusy), [
+  assert.deepEqual([5, 6, 15, 261, 517, 10, 13].map(sqliteError).map(isBusy), [
+    true,
     true,
     true,
     true,

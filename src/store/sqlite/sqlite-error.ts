@@ -7,6 +7,7 @@ const readOnly = 8;
 const corrupt = 11;
 const full = 13;
 const cannotOpen = 14;
+const protocol = 15;
 const notADatabase = 26;
 
 /** The primary code of an error that SQLite raised; undefined for any other. */
@@ -19,12 +20,14 @@ function codeOf(error: unknown): number | undefined {
 /** Whether another connection was in the way, so that nothing happened and it may be tried again. */
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error);
-  return code === busy || code === locked;
+  // `protocol`: the log's index changed too often while a read began; SQLite had tried for a while.
+  return code === busy || code === locked || code === protocol;
 }
 
 const reasons: Readonly<Record<number, string>> = {
   [busy]: 'another process has kept it locked for too long',
   [locked]: 'another process has kept it locked for too long',
+  [protocol]: 'other processes were too busy with it for too long',
   [readOnly]: 'this user may not write to it, or to its directory',
   [full]: 'the disk is full',
   [cannotOpen]: 'it cannot be opened: check that it is a file of this user',

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Log, silentLog } from '../../runtime/log.ts';
 import {
   checkKey,
@@ -66,12 +67,18 @@ export async function openSqliteStore(
   options: SqliteStoreOptions,
   dependencies: SqliteStoreDependencies = {},
 ): Promise<Store> {
-  const { path, busyTimeoutMs = defaultBusyTimeoutMs } = options;
+  // Absolute, or SQLite would take names such as ":memory:" for something else than a file.
+  const path = resolve(options.path);
+  const timeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs;
   ensureStoreFile(path);
+  await using opened = new AsyncDisposableStack();
   try {
-    const connection = await retryWhileBusy(() => connect(path), { timeoutMs: busyTimeoutMs });
-    const store = new SqliteStore(options, { ...dependencies, connection });
+    const connection = opened.use(await retryWhileBusy(() => connect(path), { timeoutMs }));
+    const store = opened.use(
+      new SqliteStore({ ...options, path }, { ...dependencies, connection }),
+    );
     await store.endLeasesOfOtherBoots();
+    opened.move();
     return store;
   } catch (error) {
     throw toStoreError(error, 'open', path);

@@ -66,6 +66,8 @@ export class Watch implements AsyncIterableIterator<WatchBatch, undefined>, Feed
 
   fail(error: unknown): void {
     this.#failure ??= { error };
+    // At once: nobody may ever ask for the next batch.
+    this.#dependencies.feed.detach(this);
     this.wake();
   }
 
