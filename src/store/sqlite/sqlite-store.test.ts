@@ -202,6 +202,17 @@ test('old history is forgotten by itself, and a watch from there is told so', as
   assert.equal((await store.range('')).entries.length, 500);
 });
 
+test('a watch that nobody reads keeps no timer once the store is closed', async () => {
+  await using place = await temporaryPath();
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const store = await openSqliteStore(place);
+  const before = timers();
+  await using _ = openWatch(store, { prefixes: [''], afterRevision: 0 });
+  assert.equal(timers(), before + 1);
+  await store[Symbol.asyncDispose]();
+  assert.equal(timers(), before);
+});
+
 test('leases of before the machine was started are over', async () => {
   await using place = await temporaryPath();
   const before: BootClock = { bootId: 'before', nowMs: () => 1_000_000 };
