@@ -6,6 +6,7 @@ import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { ActingSubset } from '../../subset/acting-subset.ts';
 import type { Departure } from '../../subset/departures.ts';
+import type { SubsetState } from '../../subset/subset-state.ts';
 
 export interface RemovalHandlerDependencies {
   readonly hub: SessionHub;
@@ -78,7 +79,7 @@ export class RemovalHandler {
     const { departure, queue, elapsedMs, deadline } = removal;
     const { member, key } = departure;
     try {
-      const pending = new Set([...subset.state.roll.activeMembers()].map(({ name }) => name));
+      const pending = new PendingMembers(subset.state);
       await this.#dependencies.gateway.refresh();
       yield {
         type: 'removed',
@@ -95,6 +96,7 @@ export class RemovalHandler {
         acknowledged += 1;
         yield { type: 'acknowledged', ...acknowledgement };
       }
+      pending.forgetDeparted();
       yield this.#finish(subset, pending, acknowledged, elapsedMs());
     } finally {
       deadline[Symbol.dispose]();
@@ -104,12 +106,12 @@ export class RemovalHandler {
 
   #finish(
     subset: ActingSubset,
-    pending: ReadonlySet<MemberName>,
+    pending: PendingMembers,
     acknowledged: number,
     afterMs: number,
   ): RemovalProgress {
     const { hub } = this.#dependencies;
-    const named = [...pending].slice(0, maxNamed);
+    const named = pending.first(maxNamed);
     return {
       type: 'finished',
       acknowledged,
@@ -120,6 +122,40 @@ export class RemovalHandler {
       pendingTotal: pending.size,
       afterMs,
     };
+  }
+}
+
+/** Who has yet to apply a removal. Members that depart meanwhile never will, and are not waited for. */
+class PendingMembers {
+  readonly #state: SubsetState;
+  readonly #names: Set<MemberName>;
+  /** Every departure makes a key, so that there is nothing to look for while this one lasts. */
+  #seenEpoch: number;
+
+  constructor(state: SubsetState) {
+    this.#state = state;
+    this.#seenEpoch = state.key.epoch;
+    this.#names = new Set([...state.roll.activeMembers()].map(({ name }) => name));
+  }
+
+  get size(): number {
+    return this.#names.size;
+  }
+
+  /** @returns whether it was pending */
+  delete(name: MemberName): boolean {
+    return this.#names.delete(name);
+  }
+
+  forgetDeparted(): void {
+    const { roll, key } = this.#state;
+    if (key.epoch === this.#seenEpoch) return;
+    this.#seenEpoch = key.epoch;
+    for (const name of this.#names) if (!roll.findActive(name)) this.#names.delete(name);
+  }
+
+  first(count: number): readonly MemberName[] {
+    return [...this.#names].slice(0, count);
   }
 }
 
@@ -145,7 +181,7 @@ class AcknowledgementQueue {
   /** Takes who has applied the revision out of `pending`; ends when it is empty or the deadline is over. */
   async *take(
     revision: number,
-    pending: Set<MemberName>,
+    pending: PendingMembers,
     deadline: AbortSignal,
   ): AsyncGenerator<Acknowledgement> {
     deadline.addEventListener('abort', () => this.#wake(), { once: true });
@@ -153,6 +189,7 @@ class AcknowledgementQueue {
       for (const { member, afterMs, revision: applied } of this.#queue.splice(0)) {
         if (applied >= revision && pending.delete(member)) yield { member, afterMs };
       }
+      pending.forgetDeparted();
       if (deadline.aborted || pending.size === 0) return;
       if (this.#queue.length > 0) continue;
       await new Promise<void>((resolve) => {
