@@ -87,7 +87,7 @@ export class Master implements SubsetEvents, SessionObserver {
       views: this.#views,
       gatewayReady: () => this.gateway.refresh(),
       announceAlsoIn: createAlsoInAnnouncer(
-        { master: options.name, identity: options.identity, directory: this.directory },
+        { identity: options.identity, directory: this.directory },
         dependencies,
       ),
     });
