@@ -7,6 +7,7 @@ import type { PeerState } from '../../model/host-state.ts';
 import { dnsNameOf, type MasterName, type SubsetName } from '../../model/names.ts';
 import { type Address, parseAddress } from '../../model/prefix.ts';
 import type { WireguardPrivateKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
@@ -34,11 +35,15 @@ export interface GatewayKeeperDependencies {
   readonly host: Host;
   readonly directory: Directory;
   readonly subsets: SubsetKeeper;
+  readonly clock: Clock;
   readonly log: Log;
   readonly underlay: Underlay;
   /** Ends when the master stops. */
   readonly signal: AbortSignal;
 }
+
+/** How long a subset whose roll cannot be read keeps the others of this master waiting after a start. */
+const patienceMs = 5_000;
 
 /** Keeps the master's host as the directory and the rolls want it. */
 export class GatewayKeeper {
@@ -47,10 +52,12 @@ export class GatewayKeeper {
   readonly #peers = new Map<SubsetName, MemberPeers>();
   readonly #states = new Map<SubsetName, SubsetState>();
   readonly #loop: LatestLoop;
+  readonly #startedMs: number;
 
   constructor(options: GatewayKeeperOptions, dependencies: GatewayKeeperDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
+    this.#startedMs = dependencies.clock.monotonicMs();
     this.#loop = new LatestLoop(() => this.#apply());
   }
 
@@ -71,10 +78,24 @@ export class GatewayKeeper {
   }
 
   async #apply(): Promise<void> {
+    if (this.#isTooEarly()) return;
     await this.#dependencies.host.apply(
       planGateway(await this.#facts()),
       this.#dependencies.signal,
     );
+  }
+
+  /**
+   * A restarted master finds its tunnels as it left them. They stay untouched until it has read the
+   * rolls of all its subsets, because without them it would take every member's tunnel away.
+   */
+  #isTooEarly(): boolean {
+    const { directory, clock } = this.#dependencies;
+    const known = new Set(this.#governedStates().map(({ subset }) => subset));
+    const isMissing = directory
+      .subsetsOf(this.#options.master)
+      .acting.some(({ name }) => !known.has(name));
+    return isMissing && clock.monotonicMs() - this.#startedMs < patienceMs;
   }
 
   async #facts(): Promise<GatewayFacts> {

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import fastify, { type FastifyInstance } from 'fastify';
 import { problemOf } from '../../api/server/problem.ts';
@@ -29,6 +30,8 @@ export interface ControlServerDependencies {
 /** No request is larger than a certificate chain and a few words. */
 const maxBodyBytes = 64 * 1024;
 const handshakeTimeoutMs = 10_000;
+/** Members answer the goodbye of a session at once. */
+const closeGraceMs = 1_000;
 /** Pending TCP connections, for when a whole subset comes back at once. */
 const backlog = 4_096;
 
@@ -36,10 +39,15 @@ const backlog = 4_096;
 export class ControlServer implements AsyncDisposable {
   readonly #app: FastifyInstance;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   private constructor(app: FastifyInstance, server: Server) {
     this.#app = app;
     this.#server = server;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
   }
 
   /** @throws InvalidInputError-like system errors, named by Node, when the address cannot be listened on */
@@ -54,14 +62,22 @@ export class ControlServer implements AsyncDisposable {
       dependencies.sessions.upgrade(request, socket, head),
     );
     server.on('connect', (request, socket, head) => void tunnels.connect(request, socket, head));
+    const control = new ControlServer(app, server);
     await app.listen({ host: hostOf(options.listen), port: portOf(options.listen), backlog });
-    return new ControlServer(app, server);
+    return control;
   }
 
-  /** Stops listening and cuts what is still open. */
+  /** Stops listening and cuts what is still open; sessions and tunnels after a moment to end well. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const grace = setTimeout(() => this.#cutSockets(), closeGraceMs);
     this.#server.closeAllConnections();
     await this.#app.close();
+    clearTimeout(grace);
+  }
+
+  /** An upgraded connection is none of the HTTP server's any more, yet it keeps it from closing. */
+  #cutSockets(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { Problem } from '../../api/endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { describeError } from '../../model/error.ts';
 import { parseDnsName } from '../../model/names.ts';
@@ -41,11 +42,7 @@ export class TunnelRelay {
       if (head.length > 0) target.write(head);
       relay(client, target);
     } catch (error) {
-      const status = error instanceof MasterError ? '403 Forbidden' : '502 Bad Gateway';
-      const body = `${JSON.stringify({ code: 'unavailable', message: describeError(error), retryable: true })}\n`;
-      client.end(
-        `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-      );
+      refuse(client, error);
     }
   }
 
@@ -60,6 +57,21 @@ export class TunnelRelay {
       code: 'not-permitted',
     });
   }
+}
+
+/** What this master refuses is a problem of its own; a target out of reach may be back soon. */
+function refuse(client: Duplex, error: unknown): void {
+  const isRefusal = error instanceof MasterError;
+  const status = isRefusal ? '403 Forbidden' : '502 Bad Gateway';
+  const problem: Problem = {
+    code: isRefusal ? error.code : 'unavailable',
+    message: describeError(error),
+    retryable: !isRefusal,
+  };
+  const body = `${JSON.stringify(problem)}\n`;
+  client.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 function openTarget(control: string): Promise<Socket> {
