@@ -60,6 +60,6 @@ function explain(
   if (caller.expired) return ['expired', 'your certificate has expired: ask for a new one'];
   return [
     'not-permitted',
-    `this is for ${kinds.join(' and ')}s; your certificate is of a ${caller.identity.kind}`,
+    `this is for ${kinds.map((kind) => `${kind}s`).join(' and ')}; your certificate is of a ${caller.identity.kind}`,
   ];
 }

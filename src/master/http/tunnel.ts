@@ -47,11 +47,10 @@ export class TunnelRelay {
   }
 
   #controlOf(authority: string): string {
+    const { masters, vpn } = this.#dependencies.directory;
     const identity = parseDnsName(authority.replace(/:\d+$/, ''));
-    const master =
-      identity?.kind === 'master'
-        ? this.#dependencies.directory.masters.get(identity.name)
-        : undefined;
+    const isOurs = identity?.kind === 'master' && identity.vpn === vpn.name;
+    const master = isOurs ? masters.get(identity.name) : undefined;
     if (master) return master.record.control;
     throw new MasterError(`${authority.slice(0, 128)} is no master of this VPN`, {
       code: 'not-permitted',
