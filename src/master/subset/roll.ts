@@ -82,12 +82,14 @@ export class Roll implements RollFacts {
   }
 
   putMember(member: MemberRecord): void {
+    const isNewPlace = this.#members.get(member.name)?.addressIndex !== member.addressIndex;
     this.deleteMember(member.name);
     this.#members.set(member.name, member);
     this.#byWireguardKey.set(member.keys.acting, member);
     this.#byIndex.set(member.addressIndex, member);
     if (member.state === 'active') this.#activeByIdentity.set(member.identityKey, member);
-    this.#lastIndex = member.addressIndex;
+    // A renewal gives nothing away, so the search for the next place goes on from where it was.
+    if (isNewPlace) this.#lastIndex = member.addressIndex;
   }
 
   deleteMember(name: MemberName): void {
