@@ -63,6 +63,7 @@ export class Convergence {
     await this.#forEach(interfaces, (state) => this.#ensureDevice(state, before, !!gateway));
     const changes = this.#planLinks(this.#working(interfaces), before);
     await this.#runIp(changes.before);
+    await this.#forgetNotes(this.#working(interfaces), before);
     const devices = await this.#applyPeers(this.#working(interfaces), before);
     const reachable = new Map([...routes].filter(([, { device }]) => devices.has(device)));
     // The kernel has taken the others away with their interfaces.
@@ -120,6 +121,15 @@ export class Convergence {
       this.#dependencies.log.debug({ interface: name }, 'an interface was made');
     }
     if (current?.forwarding !== forwarding) await applyInterfaceSysctls(name, forwarding);
+  }
+
+  /** From now on the interfaces say themselves whose they are. */
+  async #forgetNotes(interfaces: readonly InterfaceState[], before: AppliedHost): Promise<void> {
+    const { alias } = this.#mark;
+    const marked = interfaces.filter(
+      ({ name }) => before.interfaces.get(name)?.link.alias !== alias,
+    );
+    await Promise.all(marked.map(({ name }) => this.#dependencies.notes.remove(name)));
   }
 
   async #applyPeers(

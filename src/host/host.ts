@@ -16,7 +16,7 @@ import { readDevice } from './wireguard/device-peers.ts';
 export interface HostOptions {
   /** Who owns what is made here: unique among the daemons of a network namespace, see `ownerMark`. */
   readonly owner: string;
-  /** For notes that must not outlive a restart of the machine. */
+  /** For notes about interfaces while they are being made. */
   readonly notesDirectory?: string;
 }
 
@@ -117,7 +117,6 @@ class LinuxHost implements Host {
       readLinks(this.#dependencies.runner),
       ...names.map((name) => this.#tryReadDevice(name)),
     ]);
-    await Promise.all(names.map((name) => this.#dependencies.notes.trimLog(name)));
     const broken = names.filter((name, index) => !dumps[index] || !links.get(name)?.isUp);
     if (broken.length > 0) await this.#repair(memory, broken);
     return names.flatMap((name, index) => observationsOf(name, dumps[index]));

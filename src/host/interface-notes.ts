@@ -1,26 +1,14 @@
-import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { readIfPresent } from '../runtime/durable-file.ts';
 
-const noteSchema = z.object({
-  /** The alias that the interface has or was about to get. */
-  alias: z.string(),
-  /** Of its `wireguard-go`, once started. */
-  pid: z.number().int().positive().optional(),
-});
-
-/** What must be known of an interface that cannot be read off the interface itself. */
-export type InterfaceNote = z.infer<typeof noteSchema>;
-
-/** A log that a `wireguard-go` writes into memory, on a machine that may not be looked at for years. */
-const maxLogBytes = 1024 * 1024;
+/** Marks a note that is not whole yet. */
+const unfinished = '.new';
 
 /**
- * Notes on disk about the interfaces that are ours, one file each, in a directory that a restart of
- * the machine empties, as it does away with the interfaces. A note is written before its interface
- * is made and outlives it: so an interface which was being made when we were killed can be told
- * from a stranger's.
+ * Notes on disk about interfaces that are being made, one file each. A note is written before its
+ * interface exists and removed when the interface itself carries its owner's alias: so an interface
+ * which was being made when we were killed can be told from a stranger's.
  */
 export class InterfaceNotes {
   readonly #directory: string;
@@ -29,60 +17,29 @@ export class InterfaceNotes {
     this.#directory = directory;
   }
 
-  async write(name: string, note: InterfaceNote): Promise<void> {
+  /** @param alias the one that the interface is about to get */
+  async write(name: string, alias: string): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const path = this.#pathOf(name);
-    // In one step: an interface whose note is lost half-way would be a stranger's.
-    await writeFile(`${path}.new`, JSON.stringify(note), { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  }
-
-  /** Undefined when there is none, or one that we did not write. */
-  async read(name: string): Promise<InterfaceNote | undefined> {
-    const text = (await readIfPresent(this.#pathOf(name))) ?? '';
-    try {
-      return noteSchema.parse(JSON.parse(text));
-    } catch {
-      // Whatever it is, it does not say that the interface is ours.
-      return undefined;
-    }
+    await writeFile(`${path}${unfinished}`, alias, { mode: 0o600 });
+    await rename(`${path}${unfinished}`, path);
   }
 
   async remove(name: string): Promise<void> {
-    const paths = [this.#pathOf(name), `${this.#pathOf(name)}.new`, this.logPath(name)];
-    await Promise.all(paths.map((path) => rm(path, { force: true })));
+    const path = this.#pathOf(name);
+    await Promise.all([path, `${path}${unfinished}`].map((file) => rm(file, { force: true })));
   }
 
-  /** The names of all interfaces that were made, or begun, under the alias. */
+  /** The names of all interfaces whose making was begun under the alias and not finished. */
   async namesOf(alias: string): Promise<readonly string[]> {
     const files = await readdir(this.#directory).catch(noneWhenMissing);
-    const names = files.flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -5)] : []));
-    const notes = await Promise.all(names.map((name) => this.read(name)));
-    return names.filter((_, index) => notes[index]?.alias === alias);
-  }
-
-  /** Where the interface's `wireguard-go` writes what goes wrong. */
-  logPath(name: string): string {
-    return join(this.#directory, `${name}.log`);
-  }
-
-  async readLog(name: string): Promise<string> {
-    return (await readFile(this.logPath(name), 'utf8').catch(() => '')).trim();
-  }
-
-  /** Throws the log away when it has grown long. */
-  async trimLog(name: string): Promise<void> {
-    const path = this.logPath(name);
-    const bytes = await stat(path).then(
-      ({ size }) => size,
-      // Kernel interfaces have none.
-      () => 0,
-    );
-    if (bytes > maxLogBytes) await truncate(path);
+    const names = files.filter((file) => !file.endsWith(unfinished));
+    const aliases = await Promise.all(names.map((name) => readIfPresent(this.#pathOf(name))));
+    return names.filter((_, index) => aliases[index] === alias);
   }
 
   #pathOf(name: string): string {
-    return join(this.#directory, `${name}.json`);
+    return join(this.#directory, name);
   }
 }
 

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { interfaceName } from '../../src/host/interface-name.ts';
+import { InterfaceNotes } from '../../src/host/interface-notes.ts';
 import type { HostState, InterfaceState, PeerState } from '../../src/model/host-state.ts';
 import { parseAddress, parsePrefix } from '../../src/model/prefix.ts';
 import { HostProcess } from '../support/host-process.ts';
@@ -137,6 +138,7 @@ describe('a host', () => {
     await using use = new AsyncDisposableStack();
     const { left } = await connected(use);
     await left.kill();
+    await new InterfaceNotes(bed.notes).write(names.left, `hanse:${vpnId}/left`);
     await bed.left.runner.run('ip', ['link', 'set', 'dev', names.left, 'alias', ''], {
       timeoutMs: 5_000,
     });

@@ -38,7 +38,8 @@ export interface LinkAddress {
 
 /** All interfaces of the network namespace, by name. */
 export async function readLinks(runner: Runner): Promise<ReadonlyMap<string, LinkSnapshot>> {
-  const links = await readIpJson(runner, ['address', 'show'], linkSchema);
+  // Without -details, addresses are shown without aliases.
+  const links = await readIpJson(runner, ['-details', 'address', 'show'], linkSchema);
   return new Map(links.map((link) => [link.ifname, toSnapshot(link)]));
 }
 

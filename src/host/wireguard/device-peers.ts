@@ -2,9 +2,16 @@ import type { InterfaceState, PeerState } from '../../model/host-state.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
+import { isControlSocketAlive } from './control-socket.ts';
 import { formatConfig, formatRemovals } from './device-config.ts';
 import { type DeviceDump, parseDeviceDump } from './device-dump.ts';
-import { type ConfiguredPeers, planPeerChanges } from './peer-changes.ts';
+import {
+  type ConfiguredPeers,
+  isRekeyed,
+  type PeerChanges,
+  planPeerChanges,
+} from './peer-changes.ts';
+import { rekeyPeers } from './peer-rekeying.ts';
 
 /** What `wg` has been told about an interface, or is assumed to have been told. */
 export interface ConfiguredDevice {
@@ -50,12 +57,30 @@ export async function applyPeers(
     ...(privateKey === before.privateKey ? {} : { privateKey }),
     ...(isNewPort ? { listenPort } : {}),
   };
-  const input = formatConfig(settings, changed);
+  const { rekeyed, others } = await splitChanges(name, before.peers, changed);
+  if (rekeyed.length > 0) await rekeyPeers(name, rekeyed, signal);
+  const input = formatConfig(settings, others);
   if (input !== '') {
     await runner.run('wg', ['addconf', name, '/dev/stdin'], { input, timeoutMs, signal });
   }
   const port = listenPort ?? before.listenPort;
   return { privateKey, peers, ...(port === undefined ? {} : { listenPort: port }) };
+}
+
+/** The kernel has no control socket, and replaces the allowed IPs of a peer in one step. */
+async function splitChanges(
+  name: string,
+  before: ConfiguredPeers,
+  changed: PeerChanges['changed'],
+): Promise<{ readonly rekeyed: readonly PeerState[]; readonly others: PeerChanges['changed'] }> {
+  const candidates = new Set(changed.filter((change) => isRekeyed(before, change)));
+  if (candidates.size === 0 || !(await isControlSocketAlive(name))) {
+    return { rekeyed: [], others: changed };
+  }
+  return {
+    rekeyed: Array.from(candidates, ({ peer }) => peer),
+    others: changed.filter((change) => !candidates.has(change)),
+  };
 }
 
 /** wireguard-go would keep quiet about it when it opens the port later, as its interface comes up. */

@@ -1,10 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../runtime/clock.ts';
+import { becomesTrue } from '../becomes-true.ts';
 import { HostError, stderrOf } from '../host-error.ts';
 import type { InterfaceNotes } from '../interface-notes.ts';
 import type { Runner, StartedProcess } from '../runner.ts';
 import type { WireguardBackend } from './backend.ts';
 import { isControlSocketAlive, removeControlSocket } from './control-socket.ts';
+import {
+  endWireguardGo,
+  findWireguardGo,
+  isWireguardGoOf,
+  wireguardGoArguments,
+} from './wireguard-go-process.ts';
 
 export interface DeviceDependencies {
   readonly backend: WireguardBackend;
@@ -18,13 +24,13 @@ const commandTimeoutMs = 10_000;
 const startTimeoutMs = 10_000;
 /** After the interface is gone wireguard-go ends by itself, within some milliseconds. */
 const endTimeoutMs = 2_000;
-const pollMs = 5;
 
 /**
  * Makes an empty WireGuard interface, down and without an alias. It works on when this process
  * ends, however it ends. The caller has made sure that there is no interface of that name.
  *
- * @param alias noted before the interface exists, so that a crash half-way leaves nothing unknown
+ * @param alias noted before the interface exists, so that a crash half-way leaves nothing unknown;
+ *   the caller removes the note when it has set the alias
  * @throws HostError `not-ours` when a `wireguard-go` of that name runs elsewhere on the machine;
  *   `wireguard-go-failed`, `command-failed`. Afterwards there is nothing of it, or an interface that
  *   the notes know.
@@ -36,10 +42,10 @@ export async function createDevice(
 ): Promise<void> {
   const { backend, runner, notes, clock } = dependencies;
   if (backend.kind === 'wireguard-go') await requireFreeSocket(name, clock);
-  await notes.write(name, { alias });
+  await notes.write(name, alias);
   try {
     if (backend.kind === 'wireguard-go') {
-      await startWireguardGo({ name, alias, path: backend.path }, dependencies);
+      await startWireguardGo(name, backend.path, dependencies);
     } else {
       const args = ['link', 'add', 'dev', name, 'type', 'wireguard'];
       await runner.run('ip', args, { timeoutMs: commandTimeoutMs });
@@ -61,7 +67,9 @@ function hasLink(name: string, runner: Runner): Promise<boolean> {
 
 /** A daemon that is just ending, because its interface was taken away, is given the time to do so. */
 async function requireFreeSocket(name: string, clock: Clock): Promise<void> {
-  if (await becomesTrue(async () => !(await isControlSocketAlive(name)), clock)) return;
+  if (await becomesTrue(async () => !(await isControlSocketAlive(name)), clock, endTimeoutMs)) {
+    return;
+  }
   throw new HostError(
     `the name ${name} is taken by a wireguard-go in another network namespace of this machine`,
     { code: 'not-ours', fields: { interface: name } },
@@ -69,18 +77,18 @@ async function requireFreeSocket(name: string, clock: Clock): Promise<void> {
 }
 
 async function startWireguardGo(
-  device: { readonly name: string; readonly alias: string; readonly path: string },
-  { runner, notes, clock }: DeviceDependencies,
+  name: string,
+  path: string,
+  { runner, clock }: DeviceDependencies,
 ): Promise<void> {
-  const { name, alias, path } = device;
-  const daemon = await runner.start(path, ['--foreground', name], {
-    logPath: notes.logPath(name),
-    env: { LOG_LEVEL: 'error' },
+  const daemon = await runner.start(path, wireguardGoArguments(name), {
+    // It complains about every peer that cannot be reached, for as long as it runs.
+    logPath: '/dev/null',
+    env: { LOG_LEVEL: 'silent' },
   });
-  await notes.write(name, { alias, pid: daemon.pid });
   if (await comesUp(name, daemon, clock)) return;
-  await endDaemon(daemon.pid, name);
-  const output = withoutBanner(await notes.readLog(name)).slice(-2_000);
+  await endWireguardGo(name, daemon.pid);
+  const output = await askWhyItFails(name, path, runner);
   throw new HostError(`wireguard-go did not come up for ${name}: ${output || 'it said nothing'}`, {
     code: 'wireguard-go-failed',
     fields: { interface: name, output },
@@ -92,17 +100,17 @@ async function comesUp(name: string, daemon: StartedProcess, clock: Clock): Prom
   void daemon.exited.then(() => {
     hasEnded = true;
   });
-  await becomesTrue(
-    async () => hasEnded || (await isControlSocketAlive(name)),
-    clock,
-    startTimeoutMs,
-  );
+  const isDecided = async (): Promise<boolean> => hasEnded || (await isControlSocketAlive(name));
+  await becomesTrue(isDecided, clock, startTimeoutMs);
   return !hasEnded && (await isControlSocketAlive(name));
 }
 
-/** wireguard-go greets with a box that says it were not needed. */
-function withoutBanner(output: string): string {
-  return output.replace(/^[┌│└].*\n?/gm, '').trim();
+/** Once more with its complaints. What keeps it from coming up shows at once, or not at all. */
+async function askWhyItFails(name: string, path: string, runner: Runner): Promise<string> {
+  const line = ['LOG_LEVEL=error', path, ...wireguardGoArguments(name)];
+  const failure = await runner.run('env', line, { timeoutMs: 1_000 }).catch(stderrOf);
+  // It greets with a box that says it were not needed.
+  return typeof failure === 'string' ? failure.replace(/^[┌│└].*\n?/gm, '').trim() : '';
 }
 
 /**
@@ -110,15 +118,19 @@ function withoutBanner(output: string): string {
  * already, or was never finished.
  */
 export async function removeDevice(name: string, dependencies: DeviceDependencies): Promise<void> {
-  const { runner, notes, clock } = dependencies;
-  const pid = (await notes.read(name))?.pid;
+  const { backend, runner, notes, clock } = dependencies;
+  const pid = backend.kind === 'wireguard-go' ? await findWireguardGo(name) : undefined;
   await deleteLink(name, runner);
-  if (pid !== undefined) {
-    const hasEnded = await becomesTrue(async () => !(await isDaemonOf(pid, name)), clock);
-    if (!hasEnded) await endDaemon(pid, name);
+  if (backend.kind === 'wireguard-go') {
+    if (pid !== undefined) await awaitEnd(name, pid, clock);
     if (!(await isControlSocketAlive(name))) await removeControlSocket(name);
   }
   await notes.remove(name);
+}
+
+async function awaitEnd(name: string, pid: number, clock: Clock): Promise<void> {
+  const hasEnded = async (): Promise<boolean> => !(await isWireguardGoOf(name, pid));
+  if (!(await becomesTrue(hasEnded, clock, endTimeoutMs))) await endWireguardGo(name, pid);
 }
 
 async function deleteLink(name: string, runner: Runner): Promise<void> {
@@ -127,36 +139,4 @@ async function deleteLink(name: string, runner: Runner): Promise<void> {
   } catch (error) {
     if (!/Cannot find device/.test(stderrOf(error))) throw error;
   }
-}
-
-async function endDaemon(pid: number, name: string): Promise<void> {
-  if (!(await isDaemonOf(pid, name))) return;
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    // It ended between the look and the signal.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** A process id may have been given to somebody else since it was noted. */
-async function isDaemonOf(pid: number, name: string): Promise<boolean> {
-  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').then(
-    (text) => text.split('\0'),
-    (): string[] => [],
-  );
-  return (words[0] ?? '').endsWith('wireguard-go') && words.includes(name);
-}
-
-async function becomesTrue(
-  isTrue: () => Promise<boolean>,
-  clock: Clock,
-  timeoutMs = endTimeoutMs,
-): Promise<boolean> {
-  const endMs = clock.monotonicMs() + timeoutMs;
-  while (!(await isTrue())) {
-    if (clock.monotonicMs() >= endMs) return false;
-    await clock.sleep(pollMs);
-  }
-  return true;
 }

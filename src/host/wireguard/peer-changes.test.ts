@@ -5,7 +5,8 @@ import type { PeerState } from '../../model/host-state.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type { PresharedKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { formatConfig, formatRemovals } from './device-config.ts';
-import { planPeerChanges } from './peer-changes.ts';
+import { isRekeyed, planPeerChanges } from './peer-changes.ts';
+import { formatRekeying } from './peer-rekeying.ts';
 
 function peer(index: number, changes: Partial<PeerState> = {}): PeerState {
   return {
@@ -47,6 +48,22 @@ describe('the changes of peers', () => {
         ['key-3', false],
         ['key-4', true],
       ],
+    );
+  });
+
+  it('are keys only where allowed IPs and endpoint stay', () => {
+    const before = byKey(peer(1), peer(2), peer(3));
+    const rekeyed = { presharedKey: 'psk-2' as PresharedKey };
+    const wanted = byKey(
+      peer(1, rekeyed),
+      peer(2, { ...rekeyed, endpoint: '198.51.100.1:1' }),
+      peer(3, { ...rekeyed, allowedIps: [parsePrefix('10.9.9.9/32')] }),
+      peer(4),
+    );
+    const { changed } = planPeerChanges(before, wanted);
+    assert.deepEqual(
+      changed.map((change) => isRekeyed(before, change)),
+      [true, false, false, false],
     );
   });
 
@@ -106,6 +123,14 @@ describe('the input of wg', () => {
         'PersistentKeepalive = off',
         '',
       ].join('\n'),
+    );
+  });
+
+  it('tells wireguard-go of new keys in hexadecimal, and of nothing else', () => {
+    const rekeyed = peer(1, { publicKey: btoa('ab') as WireguardPublicKey });
+    assert.equal(
+      formatRekeying([{ ...rekeyed, presharedKey: btoa('cd') as PresharedKey }]),
+      'set=1\npublic_key=6162\nupdate_only=true\npreshared_key=6364\npersistent_keepalive_interval=25\n\n',
     );
   });
 

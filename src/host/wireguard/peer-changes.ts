@@ -47,6 +47,15 @@ function isSame(old: AdoptedPeer, wanted: PeerState): boolean {
   );
 }
 
+/** Whether nothing but the preshared key or the keepalive of a known peer is to be changed. */
+export function isRekeyed(
+  before: ConfiguredPeers,
+  { peer, setEndpoint }: PeerChanges['changed'][number],
+): boolean {
+  const old = before.get(peer.publicKey);
+  return old !== undefined && !setEndpoint && haveSameElements(old.allowedIps, peer.allowedIps);
+}
+
 function haveSameElements(one: readonly string[], other: readonly string[]): boolean {
   if (one === other) return true;
   if (one.length !== other.length) return false;
