@@ -67,7 +67,7 @@ export async function applyPeers(
   return { privateKey, peers, ...(port === undefined ? {} : { listenPort: port }) };
 }
 
-/** The kernel has no control socket, and replaces the allowed IPs of a peer in one step. */
+/** The kernel has no control socket; its own gap between two lists of allowed IPs is of microseconds. */
 async function splitChanges(
   name: string,
   before: ConfiguredPeers,
