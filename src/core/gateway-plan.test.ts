@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseMasterName, parseSubsetName } from '../model/names.ts';
+import { parseAddress, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
+import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
+import type {
+  PresharedKey,
+  WireguardPrivateKey,
+  WireguardPublicKey,
+} from '../model/wireguard-key.ts';
+import { subsetIpv6Block } from './addressing.ts';
+import { backbonePort, blocksOf, type GatewayFacts, planGateway } from './gateway-plan.ts';
+
+const base64 = (byte: number): string => Buffer.alloc(32, byte).toString('base64');
+const vpn = {
+  ipv4: parsePrefix('100.64.0.0/10'),
+  ipv6: parsePrefix('fd12:3456:789a::/48'),
+} as VpnRecord;
+
+const masterNames = ['elbe', 'spree', 'isar'].map(parseMasterName);
+const masters = masterNames.map(
+  (name, at) =>
+    ({
+      name,
+      index: at + 1,
+      wireguard: { host: `192.0.2.${at + 1}`, membersPort: 51_820, backboneBasePort: 52_000 },
+    }) as MasterRecord,
+);
+const [self, ...others] = masters as [MasterRecord, ...MasterRecord[]];
+
+function subset(at: number, acting: number): SubsetRecord {
+  return {
+    version: 1,
+    name: parseSubsetName(`subset-${at}`),
+    index: at + 1,
+    ipv6Block: subsetIpv6Block(vpn.ipv6, at + 1),
+    ipv4Blocks: [parsePrefix(`100.64.${at}.0/24`), parsePrefix(`100.65.${at}.0/24`)],
+    acting: masterNames[acting] ?? self.name,
+    backups: [],
+    createdAtMs: 0,
+  };
+}
+
+function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
+  const own = subsets.filter(({ acting }) => acting === self.name);
+  return {
+    vpn,
+    self,
+    keys: {
+      members: base64(1) as WireguardPrivateKey,
+      backbone: base64(2) as WireguardPrivateKey,
+    },
+    interfaceNames: { members: 'hnsmembers', backbone: (name) => `hns${name}` },
+    subsets,
+    acting: new Set(own.map(({ name }) => name)),
+    memberPeers: own.map(({ ipv4Blocks: [block] }, at) => ({
+      publicKey: base64(10 + at) as WireguardPublicKey,
+      presharedKey: base64(9) as PresharedKey,
+      allowedIps: [parsePrefix(`${block?.replace(/\.0\/24$/, '.2')}/32`)],
+    })),
+    membersMtuBytes: 1_420,
+    neighbours: others.map((record) => ({
+      record,
+      address: parseAddress(record.wireguard.host),
+      publicKey: base64(20 + record.index) as WireguardPublicKey,
+      presharedKey: base64(8) as PresharedKey,
+      mtuBytes: 1_400,
+    })),
+  };
+}
+
+const directories = fc
+  .array(fc.nat(2), { maxLength: 8 })
+  .map((actings) => actings.map((acting, at) => subset(at, acting)));
+
+test('every block of the directory is routed once, towards the master that acts for it', () => {
+  fc.assert(
+    fc.property(directories, (subsets) => {
+      const { interfaces } = planGateway(facts(subsets));
+      for (const record of subsets) {
+        const expected = record.acting === self.name ? 'hnsmembers' : `hns${record.acting}`;
+        for (const block of blocksOf(record)) {
+          const via = interfaces
+            .filter(({ routes }) => routes.some(({ destination }) => destination === block))
+            .map(({ name }) => name);
+          assert.deepEqual(via, [expected], block);
+        }
+      }
+    }),
+  );
+});
+
+test('allowed IPs are disjoint among the peers of an interface', () => {
+  fc.assert(
+    fc.property(directories, (subsets) => {
+      for (const { peers } of planGateway(facts(subsets)).interfaces) {
+        const all = peers.flatMap(({ allowedIps }) => allowedIps);
+        for (const [at, one] of all.entries())
+          for (const other of all.slice(at + 1)) assert.ok(!prefixesOverlap(one, other));
+      }
+    }),
+  );
+});
+
+test('members of other masters appear nowhere; another master is one peer with the whole VPN', () => {
+  const subsets = [subset(0, 0), subset(1, 1)];
+  const given = facts(subsets);
+  const { interfaces, gateway } = planGateway(given);
+  assert.deepEqual(interfaces[0]?.peers, given.memberPeers);
+  for (const { peers } of interfaces.slice(1)) {
+    assert.equal(peers.length, 1);
+    assert.deepEqual(peers[0]?.allowedIps, [vpn.ipv4, vpn.ipv6]);
+  }
+  assert.deepEqual(gateway?.members, [{ name: 'hnsmembers', sources: blocksOf(subset(0, 0)) }]);
+  assert.deepEqual(gateway?.backbone, ['hnsspree', 'hnsisar']);
+});
+
+test('only routes move when a subset changes hands, never allowed IPs', () => {
+  const peersOf = (subsets: readonly SubsetRecord[]) =>
+    planGateway(facts(subsets))
+      .interfaces.slice(1)
+      .map(({ peers }) => peers);
+  assert.deepEqual(peersOf([subset(0, 0), subset(1, 1)]), peersOf([subset(0, 0), subset(1, 2)]));
+});
+
+test('a subset that the directory gives to this master, but that it does not act for yet, has no route', () => {
+  const given = { ...facts([subset(0, 0)]), acting: new Set<string>(), memberPeers: [] };
+  const { interfaces } = planGateway(given);
+  assert.deepEqual(
+    interfaces.flatMap(({ routes }) => routes),
+    [],
+  );
+});
+
+test('each of two masters expects the other on a port that no third one uses', () => {
+  const ports = others.map((other) => backbonePort(self, other));
+  assert.equal(new Set(ports).size, ports.length);
+  const { interfaces } = planGateway(facts([]));
+  assert.deepEqual(
+    interfaces.slice(1).map(({ listenPort }) => listenPort),
+    ports,
+  );
+  for (const [at, other] of others.entries()) {
+    const endpoint = interfaces[at + 1]?.peers[0]?.endpoint;
+    assert.equal(endpoint, `${other.wireguard.host}:${backbonePort(other, self)}`);
+  }
+});
+
+test('an IPv6 endpoint is written in brackets', () => {
+  const given = facts([]);
+  const neighbours = given.neighbours.map((one) => ({
+    ...one,
+    address: parseAddress('2001:db8::1'),
+  }));
+  const [, backbone] = planGateway({ ...given, neighbours }).interfaces;
+  assert.match(backbone?.peers[0]?.endpoint ?? '', /^\[2001:db8::1\]:\d+$/);
+});
