@@ -42,6 +42,8 @@ export interface AdmissionFacts {
   readonly nowMs: number;
   readonly subset: SubsetRecord;
   readonly roll: RollFacts;
+  /** The one that the token names. */
+  readonly inviteId: string;
   /** Undefined when the token's invite is not in the roll: revoked, or forgotten after its end. */
   readonly invite: InviteFacts | undefined;
   readonly request: AdmissionRequest;
@@ -72,7 +74,7 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
     );
   }
   const known = roll.findActiveByIdentity(request.identityKey);
-  if (known && known.inviteId === invite?.invite.id) return { kind: 'repeat', member: known };
+  if (known && known.inviteId === facts.inviteId) return { kind: 'repeat', member: known };
   if (!invite)
     return refuse(
       'token-used',

@@ -1,12 +1,14 @@
+import { release } from 'node:os';
 import type { MasterStatus } from '../api/endpoints.ts';
 import type { PeerObservation } from '../host/host.ts';
 import type { WireguardBackend } from '../host/wireguard/backend.ts';
 import type { MasterName } from '../model/names.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { softwareVersion } from '../runtime/software-version.ts';
-import { directoryPrefix, rollPrefix } from '../store/keys.ts';
+import { directoryPrefix } from '../store/keys.ts';
 import type { Master } from './master.ts';
 import type { MasterMetrics } from './observability/master-metrics.ts';
+import { Roll } from './subset/roll.ts';
 
 export interface StatusOptions {
   readonly name: MasterName;
@@ -26,9 +28,12 @@ export async function describeStatus(
     master: options.name,
     software: softwareVersion,
     startedAtMs: options.startedAtMs,
-    wireguard: { backend: backend.kind, version: backend.kind === 'kernel' ? '' : backend.version },
+    wireguard: {
+      backend: backend.kind,
+      version: backend.kind === 'kernel' ? release() : backend.version,
+    },
     store: options.storeUrl,
-    watches: [directoryPrefix, ...[...master.subsets.following().keys()].map(rollPrefix)],
+    watches: [directoryPrefix, ...[...master.subsets.following().keys()].flatMap(Roll.prefixesOf)],
     subsets: subsetStatuses(master),
     masters: handshakeAges(master, await master.gateway.observe(), clock.nowMs()),
     received: [...(await metrics.receivedCounts()), ...(await metrics.storeEventCounts())],

@@ -10,6 +10,7 @@ import { until } from '../../test/support/until.ts';
 import { getStatus } from '../api/endpoints.ts';
 import { addressCapacity } from '../core/addressing.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
+import { Roll } from './subset/roll.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const berlin = parseSubsetName('berlin');
@@ -71,7 +72,7 @@ test('a master watches the directory and the rolls that it backs up, and nothing
   const status = async (name: string) =>
     operator.call(getStatus, {}, { master: parseMasterName(name) });
   await until('the roll is followed', () => elbe.master.subsets.following().has(berlin));
-  assert.deepEqual((await status('elbe')).watches, ['directory/', 'roll/berlin/']);
+  assert.deepEqual((await status('elbe')).watches, ['directory/', ...Roll.prefixesOf(berlin)]);
   assert.deepEqual((await status('spree')).watches, ['directory/']);
 });
 

@@ -1,4 +1,4 @@
-import type { JoinMessage, RefusalCode, View } from '../api/messages.ts';
+import type { JoinMessage, View } from '../api/messages.ts';
 import { vpnPrefixes } from '../core/gateway-plan.ts';
 import type { SubsetName } from '../model/names.ts';
 import type { MemberRecord } from '../model/records.ts';
@@ -49,13 +49,17 @@ export class Membership implements MembershipGate {
       identityKey,
       keys: message.keys,
     });
-    if (result.kind === 'refused') throw new SessionRefusal(result.message, { code: result.code });
+    subset.growIfNeeded();
+    if (result.kind === 'refused') {
+      // Another block is on its way then, if the VPN has one left.
+      const retryable = result.code === 'subset-full';
+      throw new SessionRefusal(result.message, { code: result.code, retryable });
+    }
     const member = result.repeated
       ? await subset.renewals.renew(result.member.name)
       : result.member;
-    subset.growIfNeeded();
     const [chain] = await Promise.all([
-      this.#issue(subset, member, caller),
+      this.#issue(subset, member, caller.publicKey),
       this.#dependencies.gatewayReady(),
     ]);
     await this.#linkSubsets(subset, member, caller, chain);
@@ -69,9 +73,9 @@ export class Membership implements MembershipGate {
     return { ...this.#require(caller).member, identityKey: caller.identityKey };
   }
 
-  async renew(caller: KnownCaller): Promise<readonly string[]> {
-    const { subset, member } = this.#require(caller);
-    return this.#issue(subset, await subset.renewals.renew(member.name), caller);
+  async renew({ subset, name }: SessionMember, publicKey: Buffer): Promise<readonly string[]> {
+    const acting = this.#acting(subset);
+    return this.#issue(acting, await acting.renewals.renew(name), publicKey);
   }
 
   async leave({ subset, name }: SessionMember): Promise<void> {
@@ -90,21 +94,24 @@ export class Membership implements MembershipGate {
     return this.#dependencies.views.current(subset);
   }
 
+  /**
+   * Whether the invite has ended is the roll's to say: whoever was admitted before its end may
+   * present the token again when the answer was lost.
+   */
   async #checkToken(token: string): Promise<{ subset: ActingSubset; claims: InviteClaims }> {
     try {
-      const nowMs = this.#dependencies.clock.nowMs();
-      const subset = this.#acting(readInviteToken(token, { nowMs }).subset);
+      const beforeAnyEnd = { nowMs: 0 };
+      const subset = this.#acting(readInviteToken(token, beforeAnyEnd).subset);
       const claims = await verifyInviteToken(token, {
         vpn: this.#dependencies.directory.vpn.name,
         subset: subset.state.subset,
         authorities: subset.authorities.certificates,
-        nowMs,
+        ...beforeAnyEnd,
       });
       return { subset, claims };
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
-      const code: RefusalCode = error.code === 'expired' ? 'token-expired' : 'bad-token';
-      throw new SessionRefusal(error.message, { code, cause: error });
+      throw new SessionRefusal(error.message, { code: 'bad-token', cause: error });
     }
   }
 
@@ -133,8 +140,11 @@ export class Membership implements MembershipGate {
     const member = subset.state.roll.findActive(identity.name);
     if (member?.identityKey === identityKey) return { subset, member };
     const former = subset.state.roll.findByName(identity.name);
-    const what = former?.identityKey === identityKey ? `was ${former.state}` : 'is not in the roll';
-    throw new SessionRefusal(`${identity.name} ${what} of ${identity.subset}`, {
+    const what =
+      former?.identityKey === identityKey
+        ? `is out of ${identity.subset}: ${former.state}`
+        : `is not in the roll of ${identity.subset}`;
+    throw new SessionRefusal(`${identity.name} ${what}`, {
       code: former?.state === 'banned' ? 'banned' : 'not-a-member',
     });
   }
@@ -142,12 +152,12 @@ export class Membership implements MembershipGate {
   #issue(
     subset: ActingSubset,
     member: MemberRecord,
-    caller: KnownCaller | StrangerCaller,
+    publicKey: Buffer,
   ): Promise<readonly string[]> {
     return issueMemberChain(subset.authorities, {
       vpn: this.#dependencies.directory.vpn.name,
       member,
-      publicKey: caller.publicKey,
+      publicKey,
       nowMs: this.#dependencies.clock.nowMs(),
     });
   }

@@ -4,7 +4,6 @@ import type { Problem } from '../endpoints.ts';
 /** HTTP statuses of error codes (RFC 9110 §15); what is not listed is the server's own failure. */
 const statusOfCode: Readonly<Record<string, number>> = {
   invalid: 400,
-  'no-certificate': 401,
   'not-permitted': 403,
   'no-such-subset': 404,
   'no-such-member': 404,

@@ -124,7 +124,11 @@ export class Connection {
         code: 'not-a-member',
       });
     }
-    if (message.type === 'renew') return this.#renew(caller);
+    if (message.type === 'renew') {
+      await this.#renew(this.#dependencies.gate.recognise(caller), caller);
+      this.#caller = { ...caller, expired: false };
+      return;
+    }
     if (message.type !== 'hello') throw unexpected(message);
     if (caller.expired) {
       throw new SessionRefusal('your certificate has expired: renew it first', {
@@ -135,20 +139,18 @@ export class Connection {
     this.#resume(session, message.appliedRevision);
   }
 
-  async #handleLive(message: MemberMessage, session: MemberSession, caller: Caller): Promise<void> {
+  async #handleLive(
+    message: MemberMessage,
+    session: MemberSession,
+    caller: KnownCaller | StrangerCaller,
+  ): Promise<void> {
     if (message.type === 'acknowledge')
       this.#dependencies.hub.acknowledge(session, message.revision);
     else if (message.type === 'hello') this.#resume(session, message.appliedRevision);
     else if (message.type === 'leave') await this.#dependencies.gate.leave(session.member);
-    else if (message.type === 'renew') {
-      // After a join the connection itself still has the self-signed certificate.
-      if (caller.kind !== 'known')
-        throw new SessionRefusal('connect again with your certificate first', {
-          code: 'not-a-member',
-          retryable: true,
-        });
-      await this.#renew(caller);
-    } else throw unexpected(message);
+    // After a join the connection still has the certificate that it began with; the key is the same.
+    else if (message.type === 'renew') await this.#renew(session.member, caller);
+    else throw unexpected(message);
   }
 
   async #join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<void> {
@@ -162,10 +164,9 @@ export class Connection {
     session.send({ ...admitted, view });
   }
 
-  async #renew(caller: KnownCaller): Promise<void> {
-    const chain = await this.#dependencies.gate.renew(caller);
+  async #renew(member: SessionMember, { publicKey }: KnownCaller | StrangerCaller): Promise<void> {
+    const chain = await this.#dependencies.gate.renew(member, publicKey);
     this.#webSocket.send(JSON.stringify({ type: 'renewed', chain }));
-    this.#caller = { ...caller, expired: false };
   }
 
   #goLive(member: SessionMember): MemberSession {

@@ -8,8 +8,12 @@ export interface MembershipGate {
   join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome>;
   /** The member that the certificate speaks for, if it is in a roll here. @throws `not-a-member`, `wrong-master` */
   recognise(caller: KnownCaller): SessionMember;
-  /** A younger certificate for the same keys. @returns the chain, PEM */
-  renew(caller: KnownCaller): Promise<readonly string[]>;
+  /**
+   * A younger certificate for the same keys.
+   * @param publicKey the member's identity key, which the TLS handshake has proved
+   * @returns the chain, PEM
+   */
+  renew(member: SessionMember, publicKey: Buffer): Promise<readonly string[]>;
   leave(member: SessionMember): Promise<void>;
   /** What the member has to know now. @throws `not-a-member` when it is out of the roll by now */
   view(member: SessionMember): View;

@@ -40,6 +40,7 @@ export class Admissions {
       nowMs,
       subset: record,
       roll,
+      inviteId,
       invite,
       request,
       certificateEndsAtMs: nowMs + lifetimes.certificateMs,

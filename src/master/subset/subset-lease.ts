@@ -78,7 +78,7 @@ async function holdOnce(
   }
 }
 
-/** Free, or ours from before a crash: the same name is never run by two processes (`master.lock`). */
+/** Free, or ours from before a crash: the same name is never run by two processes (see `lockDirectory`). */
 async function takeKey(
   { subset, master }: SubsetLeaseOptions,
   { store, clock }: SubsetLeaseDependencies,
