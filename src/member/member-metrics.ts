@@ -15,7 +15,9 @@ export async function renderMetrics(
   status: MemberStatus,
   counts: readonly ControlCount[],
 ): Promise<MetricsPage> {
-  const { Counter, Gauge, Registry } = await import('prom-client');
+  // It is a CommonJS package: by its names it is found in the sources only, not in the bundle.
+  const { default: prometheus } = await import('prom-client');
+  const { Counter, Gauge, Registry } = prometheus;
   const registry = new Registry();
   const messages = new Counter({
     name: 'hanse_member_control_messages_total',

@@ -1,8 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { callLocal } from '../../src/api/client/local-client.ts';
 import { localStatus, type MembershipStatus } from '../../src/api/member-local.ts';
 import { localSocketPath } from '../../src/member/member-directory.ts';
@@ -10,6 +8,7 @@ import type { MemberHost } from '../../src/member/member-host.ts';
 import { type MemberOptions, type MemberOutcome, runMember } from '../../src/member/run-member.ts';
 import type { Clock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
+import { getOverSocket } from './socket-get.ts';
 
 /** A temporary directory for a member's state. */
 export async function memberDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
@@ -57,9 +56,7 @@ export class RunningMember implements AsyncDisposable {
 
   /** What the local socket answers to a plain GET. */
   async get(path: string): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    get({ socketPath: this.socketPath, path }, resolve).once('error', reject);
-    return await text(await promise);
+    return await getOverSocket(this.socketPath, path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
