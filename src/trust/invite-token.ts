@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { verify, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { endpointSchema } from '../model/endpoint.ts';
 import { InvalidInputError } from '../model/error.ts';
@@ -128,17 +128,16 @@ export async function verifyInviteToken(
   text: string,
   { vpn, subset, authorities, nowMs }: VerifyInviteOptions,
 ): Promise<InviteClaims> {
-  const { jws, signer, claims } = readToken(text, nowMs);
+  const { signed, signature, signer, claims } = readToken(text, nowMs);
   if (claims.vpn !== vpn) throw elsewhere('wrong-vpn', 'VPN', vpn, claims.vpn);
   if (claims.subset !== subset) throw elsewhere('wrong-subset', 'subset', subset, claims.subset);
   const authority = authorities.get(signer);
   if (authority === undefined) throw forged('its signer is no authority of the subset');
-  const { compactVerify } = await import('jose/jws/compact/verify');
   const { publicKey } = new X509Certificate(authority);
-  try {
-    await compactVerify(jws, publicKey, { algorithms: [algorithm] });
-  } catch (cause) {
-    throw forged('the signature is not that of the authority', cause);
+  // Node's own, because a master verifies one for each join, and `jose` takes three times as long.
+  const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
+  if (!verify('sha256', signed, key, signature)) {
+    throw forged('the signature is not that of the authority');
   }
   return claims;
 }
@@ -157,11 +156,13 @@ function readToken(text: string, nowMs: number) {
   const jws = token.slice(tokenPrefix.length);
   const [header, payload, signature, ...rest] = jws.split('.');
   if (header === undefined || payload === undefined || rest.length > 0) throw cutOff();
-  if (signature === undefined || decodePart(signature).length !== signatureLength) throw cutOff();
+  const signatureBytes = decodePart(signature ?? '');
+  if (signatureBytes.length !== signatureLength) throw cutOff();
   const signer = parsePart(headerSchema, header).kid;
   const claims = claimsOf(parsePayload(payload));
   requireUnexpired(claims, nowMs);
-  return { jws, signer, claims };
+  const signed = Buffer.from(`${header}.${payload}`);
+  return { signed, signature: signatureBytes, signer, claims };
 }
 
 function parsePayload(text: string): Payload {
@@ -246,9 +247,8 @@ function elsewhere(
   });
 }
 
-function forged(reason: string, cause?: unknown): TrustError {
+function forged(reason: string): TrustError {
   return new TrustError(`${what} was not signed by an authority of its subset: ${reason}`, {
     code: 'forged',
-    cause,
   });
 }

@@ -20,7 +20,7 @@ const version3 = encodeDer(contextTag(0, 'constructed'), Buffer.from('020102', '
 const always = encodeDer(
   derTag.sequence,
   encodeDer(derTag.utcTime, Buffer.from('700101000000Z')),
-  encodeDer(0x18, Buffer.from('99991231235959Z')),
+  encodeDer(derTag.generalizedTime, Buffer.from('99991231235959Z')),
 );
 
 /**

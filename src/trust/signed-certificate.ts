@@ -2,24 +2,20 @@ import { type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { promisify } from 'node:util';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
-  AlgorithmIdentifier,
   AttributeTypeAndValue,
   AttributeValue,
   Extension,
-  Extensions,
   Name,
   RelativeDistinguishedName,
-  SubjectPublicKeyInfo,
-  TBSCertificate,
-  Validity,
-  Version,
 } from '@peculiar/asn1-x509';
 import { clockSkewMs } from '../model/clock-skew.ts';
 import { ecdsaWithSha256 } from './certificate-profile.ts';
-import { derTag, encodeDer } from './der.ts';
+import { contextTag, derTag, encodeDer } from './der.ts';
 
 /** Runs on libuv's threads, so that a master goes on serving while it signs. */
 const signInBackground = promisify<string, Uint8Array, KeyObject, Buffer>(sign);
+
+const version3 = encodeDer(contextTag(0, 'constructed'), Buffer.from('020102', 'hex'));
 
 /** Milliseconds since the Unix epoch; certificates carry whole seconds, rounded down. */
 export interface CertificatePeriod {
@@ -42,7 +38,7 @@ export async function signCertificate(
   contents: CertificateContents,
   issuerKey: KeyObject,
 ): Promise<string> {
-  const tbs = new Uint8Array(AsnConvert.serialize(toBeSigned(contents)));
+  const tbs = toBeSigned(contents);
   const signature = await signInBackground('sha256', tbs, issuerKey);
   const unusedBits = Uint8Array.of(0);
   const bitString = encodeDer(derTag.bitString, unusedBits, signature);
@@ -76,26 +72,49 @@ export function extension(
   });
 }
 
-function toBeSigned(contents: CertificateContents): TBSCertificate {
-  const notBeforeMs = contents.period.fromMs - clockSkewMs;
-  return new TBSCertificate({
-    version: Version.v3,
-    serialNumber: randomSerial(),
-    signature: new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' }),
-    issuer: contents.issuer,
-    validity: new Validity({
-      notBefore: new Date(notBeforeMs),
-      notAfter: new Date(contents.period.untilMs),
-    }),
-    subject: contents.subject,
-    subjectPublicKeyInfo: AsnConvert.parse(contents.spki, SubjectPublicKeyInfo),
-    extensions: new Extensions([...contents.extensions]),
-  });
+/**
+ * TBSCertificate (RFC 5280 §4.1). Put together here, because the library's own way of it would be
+ * most of the time that a certificate takes, and a master issues one for each join.
+ */
+function toBeSigned({
+  issuer,
+  subject,
+  spki,
+  period,
+  extensions,
+}: CertificateContents): Uint8Array {
+  const validity = [period.fromMs - clockSkewMs, period.untilMs].map(encodeTime);
+  return encodeDer(
+    derTag.sequence,
+    version3,
+    encodeDer(derTag.integer, randomSerial()),
+    ecdsaWithSha256,
+    serialize(issuer),
+    encodeDer(derTag.sequence, ...validity),
+    serialize(subject),
+    spki,
+    encodeDer(
+      contextTag(3, 'constructed'),
+      encodeDer(derTag.sequence, ...extensions.map(serialize)),
+    ),
+  );
+}
+
+function serialize(part: Name | Extension): Uint8Array {
+  return new Uint8Array(AsnConvert.serialize(part));
+}
+
+/** Years have two digits until 2049, and four from then on (RFC 5280 §4.1.2.5). */
+function encodeTime(atMs: number): Uint8Array {
+  const digits = new Date(atMs).toISOString().replace(/\.\d+Z$|\D/g, '');
+  return digits < '2050'
+    ? encodeDer(derTag.utcTime, Buffer.from(`${digits.slice(2)}Z`))
+    : encodeDer(derTag.generalizedTime, Buffer.from(`${digits}Z`));
 }
 
 /** 16 random bytes as a positive INTEGER of minimal length: the first bits are 01. */
-function randomSerial(): ArrayBuffer {
+function randomSerial(): Uint8Array {
   const serial = new Uint8Array(randomBytes(16));
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-  return serial.buffer;
+  return serial;
 }
