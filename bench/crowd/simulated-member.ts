@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createSecureContext, type SecureContext } from 'node:tls';
+import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
 import { WebSocket } from 'ws';
 import {
   type MasterMessage,
@@ -71,14 +71,16 @@ export class SimulatedMember {
     const { target, sourceAddress } = this.#options;
     const secureContext = this.#credentials;
     if (!secureContext) throw new Error(`${this.name} has joined already`);
-    const socket = connect({
+    // Node passes it on to the socket; its types forget it.
+    const options: ConnectionOptions & { localAddress: string } = {
       host: target.host,
       port: target.port,
       localAddress: sourceAddress,
       servername: target.dnsName,
       ALPNProtocols: ['http/1.1'],
       secureContext,
-    });
+    };
+    const socket = connect(options);
     // Ten thousand of them would be most of this process's memory.
     this.#credentials = undefined;
     await once(socket, 'secureConnect');
