@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type MasterMessage,
+  type MemberMessage,
+  masterMessageSchema,
+  maxMasterMessageBytes,
+  maxMemberMessageBytes,
+  memberMessageSchema,
+} from './messages.ts';
+
+const key = Buffer.alloc(32).toString('base64');
+const certificate = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(1_000)}`;
+const contact = {
+  name: 'elbe',
+  control: 'elbe.example:8443',
+  wireguard: { host: '192.0.2.1', port: 51_820 },
+  chain: [certificate],
+};
+const view = { revision: 7, acting: contact, backups: [contact], key: { epoch: 1, groupKey: key } };
+const place = {
+  vpn: { name: 'corp', id: '01234567', keying: 'per-subset', prefixes: ['100.64.0.0/10'] },
+  subset: 'hamburg',
+  name: 'anna',
+  ipv4: '100.64.0.2',
+  ipv6: 'fd00::2',
+};
+
+/** One of each: a message that is added has to be added here. */
+const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
+  join: { token: 'hanse_x', name: 'anna', keys: { acting: key } },
+  hello: { appliedRevision: 0 },
+  acknowledge: { revision: 3 },
+  renew: {},
+  leave: {},
+};
+const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
+  admitted: { place, chain: [certificate], rootCertificate: certificate, view },
+  view: { view },
+  'key-changed': { previousRevision: 7, revision: 8, key: { epoch: 2, groupKey: key } },
+  renewed: { chain: [certificate] },
+  ended: { reason: 'evicted' },
+  refused: { code: 'bad-token', message: 'no', retryable: false },
+};
+
+const directions = [
+  ['member', memberMessageSchema, memberMessages, maxMemberMessageBytes],
+  ['master', masterMessageSchema, masterMessages, maxMasterMessageBytes],
+] as const;
+
+for (const [sender, schema, messages, maxBytes] of directions) {
+  test(`every message of a ${sender} is understood as it was sent, within its size`, () => {
+    for (const [type, fields] of Object.entries(messages)) {
+      const text = JSON.stringify({ type, ...fields });
+      assert.ok(Buffer.byteLength(text) < maxBytes, type);
+      assert.deepEqual(schema.parse(JSON.parse(text)), { type, ...fields });
+    }
+  });
+
+  test(`a message of a ${sender} that lacks a field, or has one of another kind, is refused`, () => {
+    for (const [type, fields] of Object.entries(messages)) {
+      for (const field of Object.keys(fields)) {
+        for (const wrong of [undefined, null, {}, [], -1, 'x'.repeat(20_000)]) {
+          const spoilt = { type, ...fields, [field]: wrong };
+          assert.equal(schema.safeParse(spoilt).success, false, `${type}.${field}`);
+        }
+      }
+    }
+  });
+
+  test(`unknown types are refused where a ${sender} speaks, those of the other end too`, () => {
+    const others = sender === 'member' ? masterMessages : memberMessages;
+    for (const [type, fields] of Object.entries({ ...others, nonsense: {}, '': {} }))
+      assert.equal(schema.safeParse({ type, ...fields }).success, false, type);
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        assert.equal(schema.safeParse(value).success, false);
+      }),
+    );
+  });
+}
+
+test('the longest honest view fits into a message', () => {
+  const chain = Array(3).fill(`-----BEGIN CERTIFICATE-----\n${'A'.repeat(2_000)}`);
+  const large = { ...contact, chain };
+  const message = { type: 'view', view: { ...view, acting: large, backups: Array(8).fill(large) } };
+  assert.ok(masterMessageSchema.safeParse(message).success);
+  assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMasterMessageBytes);
+});
