@@ -19,6 +19,8 @@ export async function ensureNpmPackages(log) {
   log('installing npm packages');
   // What matters is prebuilt, so no package needs to run anything of its own.
   const flags = [
+    // Else nobody would learn why it failed.
+    '--loglevel=warn',
     '--ignore-scripts',
     '--include=dev',
     '--include=optional',

@@ -242,10 +242,12 @@ export const getMember = defineEndpoint({
 
 /** A line of the stream that answers a removal. */
 export const removalProgressSchema = z.discriminatedUnion('type', [
-  /** It is durable, and the master's own peer is gone. */
+  /** It is durable. */
   z.object({
     type: z.literal('removed'),
     member: memberNameSchema,
+    /** Whether the master has taken the member's tunnel down; false when its host refused, which its log explains. */
+    tunnelIsDown: z.boolean(),
     revision: z.number().int(),
     epoch: epochSchema,
     afterMs: z.number(),

@@ -86,6 +86,7 @@ const member = (name: string, subset: string, identityKey: string, state = 'acti
 });
 const removed = (name: string, alsoIn: readonly string[] = []) => ({
   type: 'removed',
+  tunnelIsDown: true,
   member: name,
   revision: 7,
   epoch: 3,

@@ -27,8 +27,8 @@ export interface MembershipDependencies {
   readonly views: SubsetViews;
   readonly clock: Clock;
   readonly log: Log;
-  /** Resolves when the gateway lets the newest roll through; never rejects. */
-  readonly gatewayReady: () => Promise<void>;
+  /** Resolves when the gateway has done what it can to let the newest roll through; never rejects. */
+  readonly gatewayReady: () => Promise<unknown>;
   /** Tells the master of the subset where the caller already is; never rejects. */
   readonly announceAlsoIn: (caller: KnownCaller, chain: readonly string[]) => void;
 }

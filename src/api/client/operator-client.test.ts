@@ -172,6 +172,7 @@ const cases: { readonly [K in EndpointName]: Case<(typeof definitions)[K]> } = {
     answer: [
       {
         type: 'removed',
+        tunnelIsDown: true,
         member: 'web-1',
         revision: 7,
         epoch: 2,

@@ -37,7 +37,8 @@ export class RemovalReport {
     else this.#finished(progress);
   }
 
-  #removed({ epoch, afterMs, members, connected, alsoIn }: Step<'removed'>): void {
+  #removed(step: Step<'removed'>): void {
+    const { epoch, afterMs, members, connected, alsoIn, tunnelIsDown } = step;
     const { kind, name, subset, acting } = this.#subject;
     this.#connected = connected;
     const done = kind === 'ban' ? 'banned' : 'evicted';
@@ -45,6 +46,10 @@ export class RemovalReport {
       `${name}.${subset} is ${done} by ${acting} after ${formatDuration(afterMs)}; ` +
         `${subset} is at epoch ${epoch} and has ${members} other members, ${connected} of them connected\n`,
     );
+    if (!tunnelIsDown) {
+      const warning = paint(this.#output, 'yellow', 'its tunnel is NOT down');
+      this.#output.write(`${warning}: the log of ${acting} says why\n`);
+    }
     if (kind === 'evict' && alsoIn.length > 0) {
       this.#output.write(`it stays in ${alsoIn.join(', ')}\n`);
     }

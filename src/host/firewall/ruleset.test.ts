@@ -20,6 +20,7 @@ it('a node that is no gateway drops all that would cross it by our interfaces', 
       'iifname { "hnsM", "hnsB" } counter name "not_gateway" drop',
       'oifname { "hnsM", "hnsB" } counter name "not_gateway" drop',
     ],
+    output: [],
   });
 });
 
@@ -45,6 +46,10 @@ it('a gateway checks sources first, then where packets cross, and clamps segment
       'ip daddr != { 100.64.0.0/10 } counter name "outside_vpn" drop',
       'ip6 daddr != { fd00::/48 } counter name "outside_vpn" drop',
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+    ],
+    output: [
+      'oifname { "hnsM", "hnsB" } icmp type redirect drop',
+      'oifname { "hnsM", "hnsB" } icmpv6 type nd-redirect drop',
     ],
   });
 });

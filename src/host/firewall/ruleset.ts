@@ -11,6 +11,8 @@ import { familyOf, type Prefix } from '../../model/prefix.ts';
 export const dropReasons = ['spoofed', 'outside_vpn', 'foreign_interface', 'not_gateway'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
+const chainNames = ['prerouting', 'forward', 'output'] as const;
+
 /** What the rules are about. */
 export interface Filtered {
   /** All interfaces of ours, whatever they are for. */
@@ -47,14 +49,26 @@ export function formatRuleset(
     ...dropReasons.map((reason) => `counter ${reason} {}`),
     'chain prerouting { type filter hook prerouting priority filter; policy accept; }',
     'chain forward { type filter hook forward priority filter; policy accept; }',
+    'chain output { type filter hook output priority filter; policy accept; }',
     '}',
-    `flush chain inet ${tableName} prerouting`,
-    `flush chain inet ${tableName} forward`,
+    ...chainNames.map((name) => `flush chain inet ${tableName} ${name}`),
     `${table} {`,
     ...chain('prerouting', gateway ? sourceRules(ours, gateway) : []),
     ...chain('forward', rules),
+    ...chain('output', gateway ? redirectRules(ours) : []),
     '}',
   ]);
+}
+
+/**
+ * Members of one subset share an interface of their gateway, which would tell them to talk directly
+ * (RFC 792, redirect). They cannot, and the kernel's switch for it concerns all interfaces.
+ */
+function redirectRules(ours: string): readonly string[] {
+  return [
+    `oifname ${ours} icmp type redirect drop`,
+    `oifname ${ours} icmpv6 type nd-redirect drop`,
+  ];
 }
 
 function memberRules(ours: string): readonly string[] {

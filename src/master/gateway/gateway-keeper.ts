@@ -61,14 +61,18 @@ export class GatewayKeeper {
     this.#loop = new LatestLoop(() => this.#apply());
   }
 
-  /** Resolves when what was known at the call is in force. A failure is logged, and tried again with the next change. */
-  async refresh(): Promise<void> {
+  /**
+   * Brings the host up to date. A failure is logged, and tried again with the next change.
+   * @returns whether what was known at the call is in force now
+   */
+  async refresh(): Promise<boolean> {
     try {
       await this.#loop.request();
+      return true;
     } catch (error) {
       const { log, signal } = this.#dependencies;
-      if (signal.aborted) return;
-      log.error({ error }, 'could not bring the host into the wanted state');
+      if (!signal.aborted) log.error({ error }, 'could not bring the host into the wanted state');
+      return false;
     }
   }
 

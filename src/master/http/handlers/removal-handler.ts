@@ -80,10 +80,11 @@ export class RemovalHandler {
     const { member, key } = departure;
     try {
       const pending = new PendingMembers(subset.state);
-      await this.#dependencies.gateway.refresh();
+      const tunnelIsDown = await this.#dependencies.gateway.refresh();
       yield {
         type: 'removed',
         member: member.name,
+        tunnelIsDown,
         revision: key.revision,
         epoch: key.epoch,
         afterMs: elapsedMs(),
