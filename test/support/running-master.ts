@@ -84,9 +84,8 @@ export class RunningMaster implements AsyncDisposable {
     const parts = { bed, master, identity, metrics, clock, host, store };
     cleanup.use(await serve(parts, name, log));
     cleanup.defer(() => master.hub.closeAll());
-    const running = new RunningMaster(parts, cleanup.move());
-    await running.acts();
-    return running;
+    await actsForAll(master);
+    return new RunningMaster(parts, cleanup.move());
   }
 
   get endpoint(): Endpoint {
@@ -98,14 +97,6 @@ export class RunningMaster implements AsyncDisposable {
   /** What this master holds of a subset that it acts for now. */
   subset(name: string): ActingSubset {
     return this.master.subsets.require(parseSubsetName(name));
-  }
-
-  /** Resolves when it acts for all that the directory gives it. */
-  async acts(): Promise<void> {
-    const { acting } = this.master.directory.subsetsOf(this.master.name);
-    await until('the master acts', () =>
-      acting.every(({ name }) => this.master.subsets.find(name) !== undefined),
-    );
   }
 
   async received(sender: string, kind: string): Promise<number> {
@@ -121,6 +112,14 @@ export class RunningMaster implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.#cleanup[Symbol.asyncDispose]());
   }
+}
+
+/** Resolves when the master acts for all that the directory gives it. */
+async function actsForAll({ directory, subsets, name }: Master): Promise<void> {
+  const { acting } = directory.subsetsOf(name);
+  await until('the master acts', () =>
+    acting.every((record) => subsets.find(record.name) !== undefined),
+  );
 }
 
 function serve(parts: Parts, name: MasterName, log: Log): Promise<ControlServer> {

@@ -32,6 +32,7 @@ export class SubsetKeeper {
   readonly #acting = new Map<SubsetName, ActingSubset>();
   readonly #following = new Map<SubsetName, Roll>();
   readonly #running = new Map<string, Running>();
+  #stopping = false;
 
   constructor(options: { readonly master: MasterName }, dependencies: SubsetKeeperDependencies) {
     this.#master = options.master;
@@ -87,6 +88,7 @@ export class SubsetKeeper {
 
   /** Ends everything, giving the leases back. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const { stop } of this.#running.values()) stop.abort(new Error('the master stops'));
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
@@ -95,7 +97,11 @@ export class SubsetKeeper {
     const stop = new AbortController();
     const done = runUntilAborted(task, stop.signal, (error) =>
       this.#dependencies.log.error({ task: id, error }, 'a subset stopped'),
-    ).finally(() => this.#running.delete(id));
+    ).finally(() => {
+      this.#running.delete(id);
+      // It may have been given back before it had come to its end.
+      if (stop.signal.aborted && !this.#stopping) this.reconcile();
+    });
     this.#running.set(id, { stop, done });
   }
 
