@@ -356,6 +356,56 @@ test('a valid certificate outweighs a master that knows nothing of the member', 
   await session.receive('hello');
 });
 
+test('a member that was banned while it was away hears so at its return, and is out', async () => {
+  await using bed = await Bed.start();
+  bed.session.cut();
+  const session = await bed.reconnected();
+  await session.receive('hello');
+  const message = 'web-1 was banned of east';
+  session.send({ type: 'refused', code: 'banned', message, retryable: false });
+  assert.equal(await bed.member.outcome, 'all-ended');
+  assert.deepEqual(bed.host.interfaces, []);
+  const folder = join(bed.directory, 'memberships', 'hansa.east');
+  assert.deepEqual(await readdir(folder), ['ended.json']);
+  assert.equal(JSON.parse(await readFile(join(folder, 'ended.json'), 'utf8')).reason, 'banned');
+});
+
+test('a ban that somebody else than a master of the view tells is not heard', async () => {
+  await using bed = await Bed.start();
+  const stranger = await CertificateBed.create();
+  const credentials = await stranger.issue(stranger.master('hansa-1'));
+  await using impostor = await ScriptedMaster.start(bed.master.bed, { credentials });
+  const acting = { ...bed.master.contact, control: impostor.endpoint };
+  bed.session.send({ type: 'view', view: bed.master.view(6, { acting }) });
+  await bed.session.receive('acknowledge');
+  bed.session.cut();
+  await until('a wait', () => bed.clock.hasSleeper(200));
+  bed.clock.advance(200);
+  await until('the refusal of the impostor', async () => {
+    const status = await bed.member.status();
+    return /not the master that it should be/.test(status?.session.lastError ?? '');
+  });
+});
+
+test('after the restoration of an older store a member takes the older view that answers it', async () => {
+  await using bed = await Bed.start();
+  bed.session.send(bed.keyChanged(5, 7));
+  await bed.session.receive('acknowledge');
+  bed.session.cut();
+  const session = await bed.reconnected();
+  assert.equal((await session.receive('hello')).appliedRevision, 7);
+  const older = bed.master.view(3);
+  session.send({ type: 'view', view: older });
+  assert.equal((await session.receive('acknowledge')).revision, 3);
+  assert.equal(bed.presharedKey, bed.presharedKeyOf(older.key));
+  const stored = JSON.parse(await readFile(bed.stateFile(), 'utf8'));
+  assert.deepEqual([stored.view.revision, stored.view.key.epoch], [3, 3]);
+
+  session.sendTogether([bed.keyChanged(1, 2), { type: 'view', view: bed.master.view(1) }]);
+  session.send(bed.keyChanged(3, 4));
+  assert.equal((await session.receive('acknowledge')).revision, 4);
+});
+
 test('a corrupt state file is named, and its contents are not shown', async () => {
   await using bed = await Bed.start();
   await bed.member[Symbol.asyncDispose]();

@@ -59,6 +59,8 @@ class Session {
   readonly #dependencies: SessionDependencies;
   readonly #isJoined: boolean;
   #saidHello = false;
+  /** A `hello` of ours may still be answered with a whole view. */
+  #awaitsView = false;
 
   constructor(options: SessionOptions, dependencies: SessionDependencies) {
     this.#membership = options.membership;
@@ -95,7 +97,7 @@ class Session {
   async take(messages: readonly MasterMessage[]): Promise<EndReason | undefined> {
     for (const message of messages) {
       if (message.type === 'ended') return message.reason;
-      if (message.type === 'refused') throw refusal(message);
+      if (message.type === 'refused') return refusalEnds(message);
       if (message.type === 'admitted') throw unexpected(this.#connection.endpoint, message.type);
       if (message.type === 'renewed') await this.#renewed(message.chain);
     }
@@ -112,9 +114,8 @@ class Session {
     if (changes.length === 0) return;
     const membership = this.#membership;
     const before = membership.state.view;
-    // A view that is here and may not be used is accepted anew, but never an older one.
-    const had = membership.appliedRevision === 0 ? before.revision - 1 : before.revision;
-    const { view, hasGap } = foldViewChanges(before, had, changes);
+    const { view, hasGap, isAnswered } = foldViewChanges(before, changes, this.#awaitsView);
+    if (isAnswered) this.#awaitsView = false;
     if (view !== before) {
       await membership.acceptView(view);
       this.#acknowledge();
@@ -124,6 +125,7 @@ class Session {
 
   #hello(): void {
     this.#saidHello = true;
+    this.#awaitsView = true;
     const { appliedRevision } = this.#membership;
     this.#connection.send({ type: 'hello', appliedRevision });
   }
@@ -132,6 +134,16 @@ class Session {
     const { appliedRevision } = this.#membership;
     this.#connection.send({ type: 'acknowledge', revision: appliedRevision });
   }
+}
+
+/**
+ * A ban is a record that the master has found, and so the same word as `ended` from the same mouth.
+ * Any other refusal may be a lack of records, as after the restoration of an older store.
+ * @throws MemberError `refused`
+ */
+function refusalEnds(message: RefusedMessage): EndReason {
+  if (message.code === 'banned') return 'banned';
+  throw refusal(message);
 }
 
 export function refusal({ code, message, retryable }: RefusedMessage): MemberError {

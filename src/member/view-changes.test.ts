@@ -29,21 +29,27 @@ const whole = (revision: number, epoch: number): MasterMessage & { type: 'view' 
 const keyChanged = (previousRevision: number, revision: number, epoch: number) =>
   ({ type: 'key-changed', previousRevision, revision, key: keyOf(epoch) }) as const;
 
+const fold = (view: View, changes: Parameters<typeof foldViewChanges>[1]) => {
+  const { isAnswered, ...folded } = foldViewChanges(view, changes, false);
+  assert.equal(isAnswered, false);
+  return folded;
+};
+
 test('key changes that follow each other fold into the newest view', () => {
-  const folded = foldViewChanges(viewAt(5, 1), 5, [keyChanged(5, 8, 2), keyChanged(8, 9, 3)]);
+  const folded = fold(viewAt(5, 1), [keyChanged(5, 8, 2), keyChanged(8, 9, 3)]);
   assert.deepEqual(folded, { view: viewAt(9, 3), hasGap: false });
 });
 
 test('what is not newer is ignored', () => {
   const changes = [keyChanged(3, 5, 9), whole(5, 9), whole(2, 9)];
-  assert.deepEqual(foldViewChanges(viewAt(5, 1), 5, changes), {
+  assert.deepEqual(fold(viewAt(5, 1), changes), {
     view: viewAt(5, 1),
     hasGap: false,
   });
 });
 
 test('a key change made to another view is a gap and changes nothing', () => {
-  assert.deepEqual(foldViewChanges(viewAt(5, 1), 5, [keyChanged(7, 8, 2)]), {
+  assert.deepEqual(fold(viewAt(5, 1), [keyChanged(7, 8, 2)]), {
     view: viewAt(5, 1),
     hasGap: true,
   });
@@ -51,7 +57,7 @@ test('a key change made to another view is a gap and changes nothing', () => {
 
 test('a whole view after a gap closes it', () => {
   const changes = [keyChanged(7, 8, 2), whole(8, 2), keyChanged(8, 9, 3)];
-  assert.deepEqual(foldViewChanges(viewAt(5, 1), 5, changes), {
+  assert.deepEqual(fold(viewAt(5, 1), changes), {
     view: viewAt(9, 3),
     hasGap: false,
   });
@@ -59,19 +65,33 @@ test('a whole view after a gap closes it', () => {
 
 test('a whole view older than the change that could not be made leaves the gap open', () => {
   const changes = [keyChanged(8, 9, 3), whole(8, 2)];
-  assert.equal(foldViewChanges(viewAt(5, 1), 5, changes).hasGap, true);
+  assert.equal(fold(viewAt(5, 1), changes).hasGap, true);
 });
 
 test('a key change that goes back an epoch is a gap', () => {
-  assert.equal(foldViewChanges(viewAt(5, 4), 5, [keyChanged(5, 6, 3)]).hasGap, true);
+  assert.equal(fold(viewAt(5, 4), [keyChanged(5, 6, 3)]).hasGap, true);
 });
 
-test('a view that may not be used is accepted anew', () => {
-  const anew = { ...viewAt(5, 1), backups: [] };
-  assert.equal(foldViewChanges(viewAt(5, 1), 4, [{ type: 'view', view: anew }]).view, anew);
+test('a whole view that answers a hello counts, also when it is older or the same', () => {
+  for (const revision of [3, 5, 7]) {
+    const answer = whole(revision, 1);
+    const folded = foldViewChanges(viewAt(5, 4), [answer], true);
+    assert.deepEqual(folded, { view: answer.view, hasGap: false, isAnswered: true });
+  }
 });
 
-test('in whatever order messages come, the revision never moves back and epochs match revisions', () => {
+test('what comes behind an answer follows it, and what came before it does not count', () => {
+  const changes = [keyChanged(5, 6, 5), whole(3, 1), keyChanged(3, 4, 2), whole(2, 9)];
+  const folded = foldViewChanges(viewAt(5, 4), changes, true);
+  assert.deepEqual(folded, { view: viewAt(4, 2), hasGap: false, isAnswered: true });
+});
+
+test('a stale key change is no answer', () => {
+  const folded = foldViewChanges(viewAt(5, 4), [keyChanged(2, 3, 9)], true);
+  assert.deepEqual(folded, { view: viewAt(5, 4), hasGap: false, isAnswered: false });
+});
+
+test('in whatever order messages come that answer nothing, the revision never moves back and epochs match revisions', () => {
   const history = fc.integer({ min: 1, max: 12 });
   fc.assert(
     fc.property(
@@ -82,7 +102,7 @@ test('in whatever order messages come, the revision never moves back and epochs 
         const changes = sent.map(([isWhole, n]) =>
           isWhole ? whole(n, n) : keyChanged(n - 1, n, n),
         );
-        const { view } = foldViewChanges(viewAt(at, at), at, changes);
+        const { view } = fold(viewAt(at, at), changes);
         assert.ok(view.revision >= at);
         assert.equal(view.key.epoch, view.revision);
       },
