@@ -38,6 +38,7 @@ export const joins: Part = {
     const startedMs = Math.min(...reports.map((report) => report.startedMs));
     const endedMs = Math.max(...reports.map((report) => report.endedMs));
     const latenciesMs = reports.flatMap((report) => report.latenciesMs);
+    const retries = reports.reduce((sum, report) => sum + report.retries, 0);
     const seconds = (endedMs - startedMs) / 1_000;
     return [
       {
@@ -45,7 +46,7 @@ export const joins: Part = {
         unit: '1/s',
         value: count / seconds,
         goal: { kind: 'at-least', value: 300 },
-        detail: `${count} joins; the master had ${((cpuSeconds / seconds) * 100).toFixed(0)} % of a core and took ${((cpuSeconds / count) * 1_000).toFixed(1)} ms of it for each`,
+        detail: `${count} joins; the master had ${((cpuSeconds / seconds) * 100).toFixed(0)} % of a core and took ${((cpuSeconds / count) * 1_000).toFixed(1)} ms of it for each; ${retries} asked to come back later`,
       },
       {
         name: `join, ${crowdCount * inFlight} at once, median`,

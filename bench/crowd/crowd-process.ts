@@ -37,17 +37,18 @@ class CrowdProcess {
     const members = this.#prepared.splice(0, count);
     const names = members.map(({ name }) => name);
     const latenciesMs: number[] = [];
+    let retries = 0;
     const startedMs = monotonicMs();
     const joinNext = async (): Promise<void> => {
       for (let member = members.shift(); member; member = members.shift()) {
         const beforeMs = monotonicMs();
-        await member.join(token);
+        retries += await member.join(token);
         latenciesMs.push(monotonicMs() - beforeMs);
         if (!stay) member.disconnect();
       }
     };
     await Promise.all(Array.from({ length: inFlight }, joinNext));
-    return { kind: 'joined', names, startedMs, endedMs: monotonicMs(), latenciesMs };
+    return { kind: 'joined', names, startedMs, endedMs: monotonicMs(), latenciesMs, retries };
   }
 
   #noteDelivery(revision: number): void {

@@ -45,6 +45,8 @@ export interface JoinReport {
   readonly endedMs: number;
   /** From the first packet to the admission, one each. */
   readonly latenciesMs: readonly number[];
+  /** How often the master asked somebody to come back later. */
+  readonly retries: number;
 }
 
 export interface DeliveryReport {

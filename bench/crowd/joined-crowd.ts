@@ -15,6 +15,8 @@ export interface JoinedCrowd {
   readonly crowds: readonly Crowd[];
   /** Who has joined and is connected. */
   readonly names: readonly MemberName[];
+  /** How often the master asked somebody to come back later. */
+  readonly retries: number;
 }
 
 /** What a master takes well; more only makes each wait longer. */
@@ -36,5 +38,9 @@ export async function joinCrowd(
       return crowd.join({ token, count: own, inFlight, stay: true });
     }),
   );
-  return { crowds, names: reports.flatMap(({ names }) => names) };
+  return {
+    crowds,
+    names: reports.flatMap(({ names }) => names),
+    retries: reports.reduce((sum, report) => sum + report.retries, 0),
+  };
 }

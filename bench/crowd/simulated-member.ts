@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
 import { WebSocket } from 'ws';
 import {
@@ -26,6 +27,9 @@ export interface SimulatedMemberOptions {
   readonly onRevision: (revision: number) => void;
 }
 
+/** A real member waits about as long before its second attempt. */
+const retryMs = 200;
+
 /**
  * The control half of a member: what it says and when is what `src/member` does; it applies nothing
  * and acknowledges at once.
@@ -50,16 +54,30 @@ export class SimulatedMember {
     });
   }
 
-  /** Resolves when the master has admitted it. @throws Error when it is refused or the connection breaks */
-  async join(token: string): Promise<void> {
+  /**
+   * Asks until the master has admitted it. @returns how often it was asked to come back later
+   * @throws Error when it is refused for good
+   */
+  async join(token: string): Promise<number> {
+    for (let retries = 0; ; retries += 1) {
+      if (await this.#tryToJoin(token)) {
+        // Ten thousand of them would be most of this process's memory.
+        this.#credentials = undefined;
+        return retries;
+      }
+      await delay(retryMs);
+    }
+  }
+
+  /** @returns false when the master is worth asking again */
+  async #tryToJoin(token: string): Promise<boolean> {
     const session = await this.#connect();
     this.#session = session;
-    const admitted = new Promise<void>((resolve, reject) => {
-      session.on('message', (data) => this.#take(JSON.parse(data.toString()), { resolve, reject }));
-      session.once('close', (code) => reject(new Error(`${this.name}: closed with ${code}`)));
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    session.on('message', (data) => this.#take(JSON.parse(data.toString()), { resolve, reject }));
+    session.once('close', () => resolve(false));
     this.#send({ type: 'join', token, name: this.name, keys: { acting: this.#wireguardKey } });
-    await admitted;
+    return promise;
   }
 
   /** Leaves the connection, not the VPN. */
@@ -81,8 +99,6 @@ export class SimulatedMember {
       secureContext,
     };
     const socket = connect(options);
-    // Ten thousand of them would be most of this process's memory.
-    this.#credentials = undefined;
     await once(socket, 'secureConnect');
     const session = new WebSocket(`ws://${target.host}${sessionPath}`, sessionProtocol, {
       createConnection: () => socket,
@@ -97,12 +113,14 @@ export class SimulatedMember {
 
   #take(
     message: MasterMessage,
-    { resolve, reject }: { readonly resolve: () => void; readonly reject: (why: Error) => void },
+    { resolve, reject }: { resolve(admitted: boolean): void; reject(why: Error): void },
   ): void {
-    if (message.type === 'refused') reject(new Error(`${this.name}: refused: ${message.message}`));
-    else if (message.type === 'admitted') {
+    if (message.type === 'refused') {
+      if (message.retryable) resolve(false);
+      else reject(new Error(`${this.name} was refused: ${message.message}`));
+    } else if (message.type === 'admitted') {
       this.#acknowledge(message.view.revision);
-      resolve();
+      resolve(true);
     } else if (message.type === 'view') this.#acknowledge(message.view.revision);
     else if (message.type === 'key-changed') this.#acknowledge(message.revision);
   }
