@@ -6,7 +6,7 @@ import { MemberError } from './member-error.ts';
 import type { Membership } from './membership.ts';
 import { renewalRetryMs, renewalTimeMs } from './renewal-time.ts';
 import { validityOf } from './validity.ts';
-import { foldViewChanges, isViewChange } from './view-changes.ts';
+import { foldViewChanges, isViewChange, type ViewChange } from './view-changes.ts';
 
 export interface SessionOptions {
   readonly membership: Membership;
@@ -110,7 +110,7 @@ class Session {
     if (!this.#saidHello && !this.#isJoined) this.#hello();
   }
 
-  async #change(changes: Parameters<typeof foldViewChanges>[2]): Promise<void> {
+  async #change(changes: readonly ViewChange[]): Promise<void> {
     if (changes.length === 0) return;
     const membership = this.#membership;
     const before = membership.state.view;

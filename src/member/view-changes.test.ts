@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type MasterMessage, type View, viewSchema } from '../api/messages.ts';
 import { groupKeySchema } from '../model/wireguard-key.ts';
-import { foldViewChanges } from './view-changes.ts';
+import { foldViewChanges, type ViewChange } from './view-changes.ts';
 
 const pem = '-----BEGIN CERTIFICATE-----';
 const keyOf = (epoch: number) => ({
@@ -29,7 +29,7 @@ const whole = (revision: number, epoch: number): MasterMessage & { type: 'view' 
 const keyChanged = (previousRevision: number, revision: number, epoch: number) =>
   ({ type: 'key-changed', previousRevision, revision, key: keyOf(epoch) }) as const;
 
-const fold = (view: View, changes: Parameters<typeof foldViewChanges>[1]) => {
+const fold = (view: View, changes: readonly ViewChange[]) => {
   const { isAnswered, ...folded } = foldViewChanges(view, changes, false);
   assert.equal(isAnswered, false);
   return folded;

@@ -1,6 +1,6 @@
 import type { MasterMessage, View } from '../api/messages.ts';
 
-type ViewChange = Extract<MasterMessage, { type: 'view' | 'key-changed' }>;
+export type ViewChange = Extract<MasterMessage, { type: 'view' | 'key-changed' }>;
 
 export interface FoldedView {
   /** The newest view; the one given when nothing was newer. */
