@@ -134,16 +134,23 @@ for (const code of finalRefusals) {
   });
 }
 
-test('a join that a busy master refuses for now is tried again', async () => {
-  await using bed = await joiningMember();
-  await using _member = bed.start();
-  const session = await bed.master.session();
-  await session.receive('join');
-  session.send({ type: 'refused', code: 'unavailable', message: 'later', retryable: true });
-  await until('a wait', () => bed.clock.hasSleeper(200));
-  bed.clock.advance(200);
-  await (await bed.master.session()).receive('join');
-});
+for (const code of ['unavailable', 'subset-full'] satisfies readonly RefusalCode[]) {
+  test(`a join that is refused for now with ${code} is tried again until it is answered`, async () => {
+    await using bed = await joiningMember();
+    await using member = bed.start();
+    for (const _ of [1, 2, 3]) {
+      const session = await bed.master.session();
+      await session.receive('join');
+      session.send({ type: 'refused', code, message: 'later', retryable: true });
+      await until('a wait', () => bed.clock.hasSleeper(200));
+      assert.equal((await member.status())?.session.state, 'joining');
+      bed.clock.advance(200);
+    }
+    const session = await bed.master.session();
+    session.send(await bed.master.admission(session, await session.receive('join')));
+    await session.receive('acknowledge');
+  });
+}
 
 test('a master with another root than the invite pins learns nothing of the invite', async () => {
   await using bed = await joiningMember({ root: 'A'.repeat(43) });

@@ -57,11 +57,17 @@ export async function joinUntilAnswered(
     if ('joined' in result) return result.joined;
     const { error } = result;
     if (!isWorthRetrying(error)) throw joinError(options.membership, error);
-    const code = error instanceof HanseError ? error.code : 'unknown';
-    log.warn({ membership: options.membership, code }, 'join not answered, trying again');
+    log.warn({ membership: options.membership, ...codesOf(error) }, 'join not answered yet');
     log.debug({ membership: options.membership, err: error }, 'last join attempt');
     await clock.sleep(backoff.nextDelayMs(), signal);
   }
+}
+
+/** What may be logged at `warn`: codes, and no text of a master's. */
+function codesOf(error: unknown): { readonly code: string; readonly refusal?: unknown } {
+  if (!(error instanceof HanseError)) return { code: 'unknown' };
+  const { refusal } = error.fields;
+  return refusal === undefined ? { code: error.code } : { code: error.code, refusal };
 }
 
 type RoundResult = { readonly joined: Joined } | { readonly error: unknown };
