@@ -39,6 +39,11 @@ export class HostKeeper {
     return this.#entries.delete(membership) ? this.#loop.request() : Promise.resolve();
   }
 
+  /** Resolves when the host looks as it should: what a crash has left there is gone. */
+  refresh(): Promise<void> {
+    return this.#loop.request();
+  }
+
   async #apply(): Promise<void> {
     const host = await this.#host;
     const inOrder = [...this.#entries.values()].sort((a, b) => a.order - b.order);

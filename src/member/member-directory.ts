@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SubsetName, VpnName } from '../model/names.ts';
 import type { IdentityKey } from '../model/records.ts';
-import { privateDirectoryMode, readIfPresent, writeDurably } from '../runtime/durable-file.ts';
+import { readIfPresent, writeDurably } from '../runtime/durable-file.ts';
 import { identityKeyOf } from '../trust/leaf-certificate.ts';
 import { createIdentityKeyPair, type IdentityKeyPair } from '../trust/self-signed-certificate.ts';
 import { MembershipFiles } from './membership-files.ts';
@@ -54,9 +54,11 @@ export class MemberDirectory {
 
   /** All memberships that have left a trace, in the order of their names. */
   async memberships(): Promise<readonly MembershipFiles[]> {
-    await mkdir(this.#memberships, { recursive: true, mode: privateDirectoryMode });
-    const names = (await readdir(this.#memberships)).sort();
-    return names.map((name) => new MembershipFiles(this.#memberships, name));
+    const names = await readdir(this.#memberships).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    return names.sort().map((name) => new MembershipFiles(this.#memberships, name));
   }
 }
 

@@ -2,7 +2,8 @@ import { HanseError } from '../model/error.ts';
 
 /**
  * - `corrupt-state`: a file of the directory cannot be read back. Fields: `file`.
- * - `no-membership`: nothing to run, or nothing of that name. Fields: `directory` or `membership`.
+ * - `nothing-to-run`: the directory never held a membership. Fields: `directory`.
+ * - `no-membership`: nothing of that name. Fields: `membership`.
  * - `already-member`: the directory has a membership of that VPN and subset. Fields: `membership`.
  * - `other-vpn`: a VPN of the same name with another root is known. Fields: `membership`.
  * - `join-refused`: the master refused, and trying again cannot help. Fields: `membership`, `refusal`.
@@ -15,6 +16,7 @@ import { HanseError } from '../model/error.ts';
  */
 export type MemberErrorCode =
   | 'corrupt-state'
+  | 'nothing-to-run'
   | 'no-membership'
   | 'already-member'
   | 'other-vpn'

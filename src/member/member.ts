@@ -10,7 +10,6 @@ import type { ControlCounts } from './control-counts.ts';
 import { defaultMemberName } from './default-member-name.ts';
 import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
-import { MemberError } from './member-error.ts';
 import type { MemberHost } from './member-host.ts';
 import { Membership } from './membership.ts';
 import type {
@@ -21,6 +20,13 @@ import type {
   Tombstone,
 } from './membership-files.ts';
 import { MembershipLoop, type OpenSession } from './membership-loop.ts';
+import {
+  alreadyMember,
+  joinCancelled,
+  noMembership,
+  otherVpn,
+  stillJoining,
+} from './membership-problems.ts';
 import type { ResolveHost } from './resolve-endpoint.ts';
 
 export interface MemberParts {
@@ -98,10 +104,7 @@ export class Member {
       if (stored.kind === 'none') await files.dropPending();
       if (stored.kind === 'member') this.#run(this.#membership(files, stored.state));
       if (stored.kind === 'pending') this.#resumeJoin(files, stored.pending);
-      if (stored.kind === 'ended') {
-        await files.removeSecrets();
-        this.#entries.set(files.name, stored);
-      }
+      if (stored.kind === 'ended') await this.#finishEnd(files, stored.tombstone);
     }
   }
 
@@ -248,6 +251,13 @@ export class Member {
     }
   }
 
+  async #finishEnd(files: MembershipFiles, tombstone: Tombstone): Promise<void> {
+    await files.removeSecrets();
+    this.#entries.set(files.name, { kind: 'ended', tombstone });
+    const fields = { membership: files.name, reason: tombstone.reason };
+    this.#parts.log.info(fields, 'membership had ended before');
+  }
+
   #membership(files: MembershipFiles, state: MembershipState): Membership {
     const interfaceName = memberInterfaceName(this.#identity.identityKey, files.name);
     return new Membership({ files, state, identity: this.#identity, interfaceName }, this.#parts);
@@ -289,41 +299,3 @@ export class Member {
 }
 
 function ignore(): void {}
-
-function alreadyMember(membership: string): MemberError {
-  return new MemberError(
-    `this member is in ${membership} already, or is joining it: leave it first to join again`,
-    { code: 'already-member', fields: { membership } },
-  );
-}
-
-function stillJoining(membership: string): MemberError {
-  return new MemberError(
-    `no master has answered the join of ${membership} yet: wait for it, or leave with --force to give it up`,
-    { code: 'not-connected', fields: { membership }, retryable: true },
-  );
-}
-
-function joinCancelled(membership: string): MemberError {
-  return new MemberError(`the join of ${membership} was given up`, {
-    code: 'join-refused',
-    fields: { membership, refusal: 'cancelled' },
-  });
-}
-
-function otherVpn(membership: string, vpn: string): MemberError {
-  return new MemberError(
-    `the invite is for another VPN that is also called ${vpn}: its root certificate is not that of ${membership}. Use another directory for it`,
-    { code: 'other-vpn', fields: { membership } },
-  );
-}
-
-function noMembership(name: string | undefined, known: readonly string[]): MemberError {
-  const which = known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`;
-  const problem =
-    name === undefined ? 'say which membership is meant' : `this member has no membership ${name}`;
-  return new MemberError(`${problem}: ${which}`, {
-    code: 'no-membership',
-    fields: { membership: name ?? '' },
-  });
-}

@@ -45,14 +45,14 @@ export interface MemberDependencies {
 export type MemberOutcome = 'stopped' | 'all-ended';
 
 /**
- * The exit status for `all-ended`, which tells a service manager not to start the daemon again
+ * The exit status for `all-ended` and for `nothing-to-run`, which tells a service manager not to start the daemon again
  * (systemd: `RestartPreventExitStatus=5`). The command line's other statuses end at 4.
  */
 export const allEndedExitCode = 5;
 
 /**
  * Runs all memberships of a directory until the signal is aborted or none is left.
- * @throws DirectoryBusyError; MemberError `corrupt-state`, `no-membership`; what `Member.join` throws,
+ * @throws DirectoryBusyError; MemberError `corrupt-state`, `nothing-to-run`; what `Member.join` throws,
  *   when there was nothing to run but the join; whatever `createHost` throws
  */
 export async function runMember(
@@ -81,7 +81,7 @@ export async function runMember(
     await member.idle();
   });
   await member.resume();
-  const joined = joinFirst(member, options);
+  const joined = joinFirst(member, parts.hostKeeper, options);
   // Whether it fails is asked below; the socket is there meanwhile, for whoever wants the status.
   joined.catch(() => {});
   cleanup.use(await serveMember(member, parts, options));
@@ -106,15 +106,22 @@ interface RunningParts extends MemberDependencies {
   readonly counts: ControlCounts;
 }
 
-async function joinFirst(member: Member, { join, onJoined, directory }: MemberOptions) {
+/** Sees to it that there is something to run, or that nothing is left of what was. */
+async function joinFirst(
+  member: Member,
+  hostKeeper: HostKeeper,
+  { join, onJoined, directory }: MemberOptions,
+): Promise<void> {
   if (join) {
     const { place } = await member.join(join.token, join.name);
     onJoined?.(place);
-  } else if (!member.isBusy) {
+  } else if (member.entries.size === 0) {
     throw new MemberError(`${directory} holds no membership: join with a token first`, {
-      code: 'no-membership',
+      code: 'nothing-to-run',
       fields: { directory },
     });
+  } else if (!member.isBusy) {
+    await hostKeeper.refresh();
   }
 }
 

@@ -288,8 +288,16 @@ test('an end that a crash cut short is finished at the next start', async () => 
   };
   await writeFile(join(folder, 'ended.json'), JSON.stringify(tombstone));
   await bed.restart();
-  await assert.rejects(bed.member.outcome, { code: 'no-membership' });
+  assert.equal(await bed.member.outcome, 'all-ended');
   assert.deepEqual(await readdir(folder), ['ended.json']);
+  assert.deepEqual(bed.host.interfaces, []);
+});
+
+test('a daemon without any membership says that there is none, and to join first', async () => {
+  await using directory = await memberDirectory();
+  const parts = { clock: new ManualClock(), host: new MemoryHost() };
+  await using member = new RunningMember({ directory: directory.path }, parts);
+  await assert.rejects(member.outcome, { code: 'nothing-to-run', message: /join with a token/ });
 });
 
 test('a member leaves when its master has recorded it', async () => {
