@@ -1,6 +1,7 @@
 import type { Lab } from '../../../lab/lab.ts';
 import type { LabMaster } from '../../../lab/vpn/lab-master.ts';
 import type { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
+import { ClientError } from '../../../src/api/client/client-error.ts';
 import {
   createOperatorClient,
   type OperatorClient,
@@ -49,6 +50,19 @@ export class LabOperator {
     const params = { subset: parseSubsetName(subset) };
     const { token } = await this.client.call(createInvite, { params, body: { uses } });
     return token;
+  }
+
+  /** Resolves when the eviction is durable, whoever has applied it. */
+  async evict(member: { readonly subset: string; readonly name: string }): Promise<void> {
+    const params = { subset: parseSubsetName(member.subset), name: parseMemberName(member.name) };
+    const body = { kind: 'evict', waitMs: 0 } as const;
+    for await (const progress of this.client.stream(removeMember, { params, body })) {
+      if (progress.type === 'removed') return;
+    }
+    throw new ClientError('the stream ended before the removal', {
+      code: 'interrupted',
+      retryable: true,
+    });
   }
 
   /**

@@ -1,0 +1,39 @@
+import type { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
+import { parseSubsetName } from '../../../src/model/names.ts';
+import {
+  type AuditRecord,
+  auditRecordSchema,
+  decodeRecord,
+  type MemberRecord,
+  memberRecordSchema,
+} from '../../../src/model/records.ts';
+import { dataDirectory } from '../../../src/provision/data-directory.ts';
+import { auditPrefix, inviteUsePrefix, memberPrefix } from '../../../src/store/keys.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+
+/** What the store holds of a subset. */
+export interface StoredRoll {
+  /** In whatever state, by name. */
+  readonly members: ReadonlyMap<string, MemberRecord>;
+  readonly audit: readonly AuditRecord[];
+  /** One identity key per use of an invite. */
+  readonly inviteUses: readonly string[];
+}
+
+export async function readRoll(vpn: LabVpn, subsetName: string): Promise<StoredRoll> {
+  const subset = parseSubsetName(subsetName);
+  await using store = await openStore(`sqlite:${dataDirectory(vpn.directory).storeFile}`);
+  const [members, audit, uses] = await Promise.all(
+    [memberPrefix, auditPrefix, inviteUsePrefix].map((prefix) => store.range(prefix(subset))),
+  );
+  const records = (members?.entries ?? []).map(({ key, value }) =>
+    decodeRecord(memberRecordSchema, key, value),
+  );
+  return {
+    members: new Map(records.map((record) => [record.name, record])),
+    audit: (audit?.entries ?? []).map(({ key, value }) =>
+      decodeRecord(auditRecordSchema, key, value),
+    ),
+    inviteUses: (uses?.entries ?? []).map(({ value }) => Buffer.from(value).toString('utf8')),
+  };
+}
