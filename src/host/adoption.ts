@@ -87,8 +87,8 @@ async function adoptInterface(
   let dump: DeviceDump;
   try {
     dump = await readDevice(wanted.name, runner);
-  } catch (err) {
-    log.warn({ err, interface: wanted.name }, 'an interface does not answer and is made anew');
+  } catch (error) {
+    log.warn({ error, interface: wanted.name }, 'an interface does not answer and is made anew');
     return undefined;
   }
   log.info({ interface: wanted.name, peers: dump.peers.length }, 'an interface was adopted');

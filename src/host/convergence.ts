@@ -180,7 +180,8 @@ export class Convergence {
 
   #throwFailure(): void {
     const [first, ...others] = this.#failures.values();
-    for (const err of others) this.#dependencies.log.warn({ err }, 'a further interface failed');
+    for (const error of others)
+      this.#dependencies.log.warn({ error }, 'a further interface failed');
     if (first !== undefined) throw first;
   }
 

@@ -131,8 +131,8 @@ class LinuxHost implements Host {
 
   /** Undefined when nobody answers for the interface. */
   #tryReadDevice(name: string): Promise<DeviceDump | undefined> {
-    return readDevice(name, this.#dependencies.runner).catch((err: unknown) => {
-      this.#dependencies.log.debug({ err, interface: name }, 'an interface does not answer');
+    return readDevice(name, this.#dependencies.runner).catch((error: unknown) => {
+      this.#dependencies.log.debug({ error, interface: name }, 'an interface does not answer');
       return undefined;
     });
   }
