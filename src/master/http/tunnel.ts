@@ -6,6 +6,7 @@ import type { Problem } from '../../api/endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { describeError } from '../../model/error.ts';
 import { parseDnsName } from '../../model/names.ts';
+import type { MasterRecord } from '../../model/records.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
@@ -37,7 +38,7 @@ export class TunnelRelay {
       const { access, received } = this.#dependencies;
       const caller = await access.require(request.socket as TLSSocket, ['operator', 'master']);
       received(describeCaller(caller.identity), 'CONNECT');
-      const target = await openTarget(this.#controlOf(request.url ?? ''));
+      const target = await openTarget(this.#masterOf(request.url ?? ''));
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       if (head.length > 0) target.write(head);
       relay(client, target);
@@ -46,12 +47,12 @@ export class TunnelRelay {
     }
   }
 
-  #controlOf(authority: string): string {
+  #masterOf(authority: string): MasterRecord {
     const { masters, vpn } = this.#dependencies.directory;
     const identity = parseDnsName(authority.replace(/:\d+$/, ''));
     const isOurs = identity?.kind === 'master' && identity.vpn === vpn.name;
     const master = isOurs ? masters.get(identity.name) : undefined;
-    if (master) return master.record.control;
+    if (master) return master.record;
     throw new MasterError(`${authority.slice(0, 128)} is no master of this VPN`, {
       code: 'not-permitted',
     });
@@ -73,15 +74,18 @@ function refuse(client: Duplex, error: unknown): void {
   );
 }
 
-function openTarget(control: string): Promise<Socket> {
+function openTarget({ name, control }: MasterRecord): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: hostOf(control),
       port: portOf(control),
       timeout: connectTimeoutMs,
     });
-    socket.once('error', reject);
-    socket.once('timeout', () => socket.destroy(new Error(`${control} does not answer`)));
+    socket.once('error', (cause) => {
+      const why = describeError(cause);
+      reject(new Error(`master ${name} is not reached from here at ${control}: ${why}`, { cause }));
+    });
+    socket.once('timeout', () => socket.destroy(new Error('it does not answer')));
     socket.once('connect', () => {
       socket.setTimeout(0);
       resolve(socket);
