@@ -2,6 +2,7 @@ import type { JoinMessage, View } from '../api/messages.ts';
 import { vpnPrefixes } from '../core/gateway-plan.ts';
 import type { SubsetName } from '../model/names.ts';
 import type { MemberRecord } from '../model/records.ts';
+import type { WireguardPublicKey } from '../model/wireguard-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { type InviteClaims, readInviteToken, verifyInviteToken } from '../trust/invite-token.ts';
@@ -44,6 +45,7 @@ export class Membership implements MembershipGate {
   async join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome> {
     const { subset, claims } = await this.#checkToken(message.token);
     const { identityKey } = caller;
+    this.#requireUnclaimed(message.keys.acting, subset);
     const result = await subset.admissions.admit(claims.inviteId, {
       name: message.name,
       identityKey,
@@ -113,6 +115,27 @@ export class Membership implements MembershipGate {
       if (!(error instanceof TrustError)) throw error;
       throw new SessionRefusal(error.message, { code: 'bad-token', cause: error });
     }
+  }
+
+  /**
+   * The members of all subsets of a master are peers of one interface, where WireGuard knows them by
+   * their keys alone: who could join one subset with the key of a member of another would take its
+   * tunnel over. The subset's own roll is asked when the admission is decided.
+   * @throws SessionRefusal `key-taken`
+   */
+  #requireUnclaimed(key: WireguardPublicKey, joined: ActingSubset): void {
+    const { subsets, directory } = this.#dependencies;
+    const isOfMember = subsets
+      .acting()
+      .some((other) => other !== joined && other.state.roll.findByWireguardKey(key));
+    const isOfMaster = [...directory.masters.values()].some(
+      ({ keys }) => keys.members === key || keys.backbone === key,
+    );
+    if (!isOfMember && !isOfMaster) return;
+    throw new SessionRefusal(
+      'another node has this WireGuard key: make a new one for this membership',
+      { code: 'key-taken' },
+    );
   }
 
   /** @throws SessionRefusal `wrong-master` */
