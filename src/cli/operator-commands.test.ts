@@ -114,12 +114,12 @@ test('an invite prints the token alone, so that it can be piped', async () => {
   const id = '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e11';
   answer = ({ body }) => {
     assert.deepEqual(body, { uses: 2, lifetimeMs: 3_600_000 });
-    return { id, token: 'hanse1.abc', expiresAtMs: timeMs, uses: 2 };
+    return { id, token: 'hanse_abc', expiresAtMs: timeMs, uses: 2 };
   };
   const run = await hanse('invite', 'create', '--subset', 'asia', '--uses', '2', '--expires', '1h');
   assert.deepEqual(run, {
     exitCode: 0,
-    out: 'hanse1.abc\n',
+    out: 'hanse_abc\n',
     err: `invite ${id} lets 2 members into asia and ends in 1 h\n`,
   });
   assert.deepEqual(asked, ['sin POST /v1/subsets/:subset/invites']);

@@ -142,7 +142,7 @@ const cases: { readonly [K in EndpointName]: Case<(typeof definitions)[K]> } = {
     endpoint: createInvite,
     input: { ...inAsia, body: { uses: 3, memberName: 'web-1' } },
     served: { ...inAsia, body: { uses: 3, lifetimeMs: 86_400_000, memberName: 'web-1' } },
-    answer: { id, token: 'hanse1.x', expiresAtMs: timeMs, uses: 3 },
+    answer: { id, token: 'hanse_x', expiresAtMs: timeMs, uses: 3 },
     by: 'sin',
   },
   listInvites: {
