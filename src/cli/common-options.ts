@@ -27,6 +27,13 @@ export interface ListingOptions {
 export const directoryOption = (): Option =>
   new Option('--dir <directory>', 'data directory').env('HANSE_DIR').default(defaultDirectory);
 
+/** For a daemon, whose file may say it: without a default, so that what is given can win over the file. */
+export const daemonDirectoryOption = (): Option =>
+  new Option(
+    '--dir <directory>',
+    `data directory (default: the file's, else ${defaultDirectory})`,
+  ).env('HANSE_DIR');
+
 export const storeOption = (): Option =>
   new Option('--store <url>', 'the store (default: sqlite:DIR/store.db)').env('HANSE_STORE');
 

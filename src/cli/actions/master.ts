@@ -8,7 +8,7 @@ import { dataDirectory } from '../../provision/data-directory.ts';
 import type { LogLevel } from '../../runtime/log.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { RootKeyOptions } from '../common-options.ts';
+import { defaultDirectory, type RootKeyOptions } from '../common-options.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { type MasterConfig, masterConfigSchema } from '../config/daemon-config.ts';
 import { parseOption } from '../option-schema.ts';
@@ -25,7 +25,7 @@ export interface MasterCreateOptions extends RootKeyOptions {
 export interface MasterRunOptions {
   readonly config?: string;
   readonly name?: string;
-  readonly dir: string;
+  readonly dir?: string;
   readonly listen?: string;
   readonly store?: string;
   readonly metricsListen?: string;
@@ -75,17 +75,18 @@ export async function runMasterAction(
   await runMaster(config, signal);
 }
 
-/** What the file says, with what the command line says in its place. */
+/** What the file says, with what the command line or the environment says in its place. */
 export async function readMasterConfig(options: MasterRunOptions): Promise<MasterConfig> {
   const path = options.config ?? (await findConfig(options));
   const file = await readConfigFile(path, masterConfigSchema);
-  const { name, store, listen, metricsListen, logLevel } = options;
+  const { name, dir, store, listen, metricsListen, logLevel } = options;
   if (options.config !== undefined && name !== undefined && name !== file.name) {
     throw new InvalidInputError(`--name ${name} does not fit ${path}, which is for ${file.name}`);
   }
   const listenOption = (flag: string, text: string) => parseOption(flag, endpointSchema, text);
   return {
     ...file,
+    ...(dir === undefined ? {} : { dir: resolve(dir) }),
     ...(store === undefined ? {} : { store }),
     ...(listen === undefined ? {} : { listen: listenOption('--listen', listen) }),
     ...(metricsListen === undefined
@@ -95,7 +96,7 @@ export async function readMasterConfig(options: MasterRunOptions): Promise<Maste
   };
 }
 
-async function findConfig({ name, dir }: MasterRunOptions): Promise<string> {
+async function findConfig({ name, dir = defaultDirectory }: MasterRunOptions): Promise<string> {
   const directory = dataDirectory(resolve(dir));
   if (name !== undefined) return directory.master(parseMasterName(name)).config;
   const names = await readdir(directory.masters).catch((error: NodeJS.ErrnoException) => {

@@ -7,15 +7,19 @@ import { InvalidInputError } from '../../model/error.ts';
 import { parseMemberName } from '../../model/names.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { LogLevel } from '../../runtime/log.ts';
+import { readInviteToken } from '../../trust/invite-token.ts';
 import type { CommandContext } from '../command-context.ts';
-import type { DirectoryOptions } from '../common-options.ts';
+import { type DirectoryOptions, defaultDirectory } from '../common-options.ts';
 import { readConfigFile } from '../config/config-file.ts';
-import { memberConfigSchema } from '../config/daemon-config.ts';
+import { type MemberConfig, memberConfigSchema } from '../config/daemon-config.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { memberDirectoryOf, memberSocketOf } from '../member-socket.ts';
 import { parseOption } from '../option-schema.ts';
 
-interface DaemonOptions extends DirectoryOptions {
+/** What the daemon commands are given; what is left out may be in the file. */
+interface DaemonOptions {
+  readonly config?: string;
+  readonly dir?: string;
   readonly metricsListen?: string;
   readonly logLevel?: LogLevel;
 }
@@ -24,9 +28,7 @@ export interface JoinOptions extends DaemonOptions {
   /** False with `--no-run`. */
   readonly run: boolean;
 }
-export interface MemberRunOptions extends DaemonOptions {
-  readonly config?: string;
-}
+export type MemberRunOptions = DaemonOptions;
 export interface LeaveOptions extends DirectoryOptions {
   readonly force?: boolean;
 }
@@ -37,20 +39,21 @@ export async function joinAction(
   options: JoinOptions,
   { terminal, signal }: CommandContext,
 ): Promise<ExitCode> {
+  const config = await readMemberConfig(options);
   const token = tokenArgument === '-' ? await readToken() : tokenArgument;
-  const request = {
-    token,
-    ...(options.name === undefined ? {} : { name: parseMemberName(options.name) }),
-  };
+  // A token that cannot be good makes no directory, and asks nobody.
+  readInviteToken(token, { nowMs: Date.now() });
+  const name = options.name === undefined ? config.name : parseMemberName(options.name);
+  const request = { token, ...(name === undefined ? {} : { name }) };
   try {
-    const joined = await callLocal(memberSocketOf(options), localJoin, request, signal);
+    const joined = await callLocal(memberSocketOf(config), localJoin, request, signal);
     const addresses = `${joined.ipv4}, ${joined.ipv6}`;
     terminal.out.write(`${joined.name} is in ${joined.membership}: ${addresses}\n`);
     return 0;
   } catch (error) {
     if (!isNotRunning(error)) throw error;
   }
-  return joinAndRun(request, options, { terminal, signal });
+  return joinAndRun(request, { config, run: options.run }, { terminal, signal });
 }
 
 /**
@@ -59,7 +62,7 @@ export async function joinAction(
  */
 async function joinAndRun(
   request: NonNullable<MemberOptions['join']>,
-  options: JoinOptions,
+  { config, run }: { readonly config: ResolvedConfig; readonly run: boolean },
   { terminal, signal }: Pick<CommandContext, 'terminal' | 'signal'>,
 ): Promise<ExitCode> {
   const joined = new AbortController();
@@ -67,32 +70,30 @@ async function joinAndRun(
   const onJoined: MemberOptions['onJoined'] = ({ vpn, subset, name, ipv4, ipv6 }) => {
     terminal.err.write(`${name} is in ${vpn.name}.${subset}: ${ipv4}, ${ipv6}\n`);
     hasJoined = true;
-    if (!options.run) joined.abort();
+    if (!run) joined.abort();
   };
   const stop = AbortSignal.any([signal, joined.signal]);
-  const exitCode = await runDaemon(options, { join: request, onJoined }, stop);
+  const exitCode = await runDaemon(config, { join: request, onJoined }, stop);
   return hasJoined ? exitCode : 1;
 }
 
-/** Runs until the signal is aborted. Options win over the file. */
+/** Runs until the signal is aborted, or no membership is left. */
 export async function runMemberAction(
   options: MemberRunOptions,
   { signal }: CommandContext,
 ): Promise<ExitCode> {
-  return runDaemon(await withConfig(options), {}, signal);
+  return runDaemon(await readMemberConfig(options), {}, signal);
 }
 
 async function runDaemon(
-  options: DaemonOptions,
+  config: ResolvedConfig,
   join: Pick<MemberOptions, 'join' | 'onJoined'>,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { metricsListen, logLevel = 'info' } = options;
+  const { metricsListen, logLevel = 'info' } = config;
   const daemon = {
-    directory: memberDirectoryOf(options),
-    ...(metricsListen === undefined
-      ? {}
-      : { metricsListen: parseOption('--metrics-listen', endpointSchema, metricsListen) }),
+    directory: memberDirectoryOf(config),
+    ...(metricsListen === undefined ? {} : { metricsListen }),
     ...join,
   };
   const { runMember, allEndedExitCode } = await import('../../member/run-member.ts');
@@ -136,15 +137,19 @@ async function readToken(): Promise<string> {
   throw new InvalidInputError('standard input holds no token: pipe `hanse invite create` into it');
 }
 
-async function withConfig(options: MemberRunOptions): Promise<MemberRunOptions> {
-  if (options.config === undefined) return options;
-  const { dir, logLevel, metricsListen } = await readConfigFile(options.config, memberConfigSchema);
+type ResolvedConfig = MemberConfig & DirectoryOptions;
+
+/** What the command line and the environment say, in the place of what the file says. */
+export async function readMemberConfig(options: DaemonOptions): Promise<ResolvedConfig> {
+  const file =
+    options.config === undefined ? {} : await readConfigFile(options.config, memberConfigSchema);
+  const { dir = file.dir ?? defaultDirectory, logLevel, metricsListen } = options;
   return {
-    ...options,
-    ...(dir === undefined ? {} : { dir }),
-    ...(options.logLevel === undefined && logLevel !== undefined ? { logLevel } : {}),
-    ...(options.metricsListen === undefined && metricsListen !== undefined
-      ? { metricsListen }
-      : {}),
+    ...file,
+    dir,
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(metricsListen === undefined
+      ? {}
+      : { metricsListen: parseOption('--metrics-listen', endpointSchema, metricsListen) }),
   };
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { MasterCreateOptions, MasterRunOptions } from '../actions/master.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
+  daemonDirectoryOption,
   directoryOption,
   jsonOption,
   type ListingOptions,
@@ -69,7 +70,7 @@ function addRun(master: Command, run: ActionRunner): void {
     .description('Run a master until it is told to stop (SIGINT, SIGTERM). Needs root.')
     .option('--config <file>', 'its configuration (default: DIR/masters/NAME/master.yaml)')
     .option('--name <name>', 'which master; needless when this machine has one only')
-    .addOption(directoryOption())
+    .addOption(daemonDirectoryOption())
     .option('--listen <address:port>', 'serve the API and control sessions there')
     .addOption(storeOption())
     .addOption(metricsOption())
@@ -88,7 +89,7 @@ function addDown(master: Command, run: ActionRunner): void {
     .description('Take the tunnels of a stopped master down. Stopping leaves them up. Needs root.')
     .option('--config <file>', 'its configuration (default: DIR/masters/NAME/master.yaml)')
     .option('--name <name>', 'which master; needless when this machine has one only')
-    .addOption(directoryOption())
+    .addOption(daemonDirectoryOption())
     .addHelpText('after', help({ examples: [['hanse master down --name fra', '']] }))
     .action((options: MasterRunOptions) =>
       run(async (context) =>

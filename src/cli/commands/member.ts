@@ -5,6 +5,7 @@ import type { RemovalOptions } from '../actions/removal.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
   type DirectoryOptions,
+  daemonDirectoryOption,
   directoryOption,
   jsonOption,
   type ListingOptions,
@@ -53,7 +54,8 @@ function addJoin(member: Command, run: ActionRunner): void {
     .argument('<token>', 'from `hanse invite create`; - reads it from standard input')
     .option('--name <name>', "what to be called (default: this machine's name)")
     .option('--no-run', 'join only; run later with `hanse member run`')
-    .addOption(directoryOption())
+    .option('--config <file>', 'a file with dir, name, logLevel and metricsListen')
+    .addOption(daemonDirectoryOption())
     .addOption(metricsOption())
     .addOption(logLevelOption())
     .addHelpText('after', help({ examples: joinExamples, files: true }))
@@ -68,8 +70,8 @@ function addRun(member: Command, run: ActionRunner): void {
   member
     .command('run')
     .description('Run all memberships of this machine until told to stop. Needs root.')
-    .option('--config <file>', 'a file with dir, logLevel and metricsListen')
-    .addOption(directoryOption())
+    .option('--config <file>', 'a file with dir, name, logLevel and metricsListen')
+    .addOption(daemonDirectoryOption())
     .addOption(metricsOption())
     .addOption(logLevelOption())
     .addHelpText('after', help({ examples: [['hanse member run', '']], files: true }))
@@ -177,7 +179,7 @@ function addUnban(member: Command, run: ActionRunner): void {
 }
 
 const joinExamples = [
-  ['hanse member join hanse1.eyJ2cG4…', ''],
+  ['hanse member join hanse_eyJhbGciOi…', ''],
   ['ssh ops hanse invite create --subset europe | hanse member join - --name web-1', ''],
   ['hanse member join - --no-run < token && systemctl start hanse-member', ''],
 ] as const;

@@ -25,7 +25,7 @@ export type MasterConfig = z.infer<typeof masterConfigSchema>;
 export const memberConfigSchema = z.strictObject({
   /** The data directory; the member's own is `member` in it. */
   dir: absolutePath.optional(),
-  /** What to be called at the next join. */
+  /** What to be called at the next join, where the invite names nobody. */
   name: memberNameSchema.optional(),
   logLevel: logLevel.optional(),
   metricsListen: endpointSchema.optional(),
