@@ -1,6 +1,7 @@
 import type { MemberStatus, MembershipStatus } from '../api/member-local.ts';
 import type { MemberEntry } from './member.ts';
 import type { MemberHost, TunnelObservation } from './member-host.ts';
+import type { Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';
 import { validityOf } from './validity.ts';
 
@@ -32,9 +33,10 @@ function joiningStatus(
   return { membership, vpn, subset, name, session, masters: [] };
 }
 
-function endedStatus(
+/** Of a membership of which there is the tombstone only. */
+export function endedStatus(
   membership: string,
-  { tombstone }: MemberEntry & { kind: 'ended' },
+  { tombstone }: { readonly tombstone: Tombstone },
 ): MembershipStatus {
   const { vpn, subset, name, reason, endedAtMs } = tombstone;
   const session = { state: 'ended', sinceMs: endedAtMs, reconnects: 0 } as const;

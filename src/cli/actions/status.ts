@@ -2,17 +2,21 @@ import { ClientError } from '../../api/client/client-error.ts';
 import { callLocal, isNotRunning } from '../../api/client/local-client.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
 import { getStatus, type MasterStatus } from '../../api/endpoints.ts';
-import { localStatus, type MemberStatus } from '../../api/member-local.ts';
+import { localStatus, type MemberStatus, type MembershipStatus } from '../../api/member-local.ts';
 import { describeError, HanseError } from '../../model/error.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
-import { memberSocketOf } from '../member-socket.ts';
+import { memberDirectoryOf, memberSocketOf } from '../member-socket.ts';
 import { asOperator } from '../operator-session.ts';
 import { writeJson } from '../output/json.ts';
-import { formatMasterStatus, formatMemberStatus } from '../output/status-text.ts';
+import {
+  formatEndedMemberships,
+  formatMasterStatus,
+  formatMemberStatus,
+} from '../output/status-text.ts';
 
 export interface StatusOptions extends OperatorOptions, ListingOptions {
   readonly master?: string;
@@ -22,6 +26,11 @@ export interface StatusOptions extends OperatorOptions, ListingOptions {
 type MasterAnswer =
   | { readonly name: MasterName; readonly status: MasterStatus }
   | { readonly name: MasterName; readonly error: string };
+
+/** What is known of this machine's member: from its daemon, or from the disk where none runs. */
+type LocalMember =
+  | { readonly kind: 'running'; readonly status: MemberStatus }
+  | { readonly kind: 'ended'; readonly memberships: readonly MembershipStatus[] };
 
 /** Exits with 4 when a master gave no answer: the others' answers are still worth reading. */
 export async function statusAction(
@@ -38,27 +47,41 @@ export async function statusAction(
   if (!member && !masters) throw nothingHere(options);
   const answers = masters === undefined || masters === 'unknown' ? [] : masters;
   if (options.json) {
-    writeJson(terminal.out, { ...(member ? { member } : {}), masters: answers });
+    writeJson(terminal.out, { ...memberDocument(member), masters: answers });
   } else {
     const nowMs = Date.now();
-    const parts = member ? [formatMemberStatus(member, nowMs)] : [];
+    const parts = member ? [formatMember(member, nowMs)] : [];
     parts.push(...answers.map((answer) => formatAnswer(answer, nowMs)));
     terminal.out.write(parts.join('\n'));
   }
   return masters === 'unknown' || answers.some((answer) => 'error' in answer) ? 4 : 0;
 }
 
-/** Undefined when no member runs on this machine, or its directory is not ours to read. */
+/** Undefined when no member runs on this machine, nor has been in a VPN. */
 async function localMember(
   options: StatusOptions,
   signal: AbortSignal,
-): Promise<MemberStatus | undefined> {
+): Promise<LocalMember | undefined> {
   try {
-    return await callLocal(memberSocketOf(options), localStatus, undefined, signal);
+    const socket = memberSocketOf(options);
+    return { kind: 'running', status: await callLocal(socket, localStatus, undefined, signal) };
   } catch (error) {
-    if (isNotRunning(error)) return undefined;
-    throw error;
+    if (!isNotRunning(error)) throw error;
   }
+  const { readEndedMemberships } = await import('../../member/ended-memberships.ts');
+  const memberships = await readEndedMemberships(memberDirectoryOf(options));
+  return memberships.length === 0 ? undefined : { kind: 'ended', memberships };
+}
+
+function memberDocument(member: LocalMember | undefined) {
+  if (!member) return {};
+  return member.kind === 'running' ? { member: member.status } : { ended: member.memberships };
+}
+
+function formatMember(member: LocalMember, nowMs: number): string {
+  return member.kind === 'running'
+    ? formatMemberStatus(member.status, nowMs)
+    : formatEndedMemberships(member.memberships, nowMs);
 }
 
 /** Undefined when nobody is an operator here, unless a master was asked for by name. */

@@ -27,10 +27,20 @@ export function formatMemberStatus(status: MemberStatus, nowMs: number): string 
     ['member', `started ${formatRelative(status.startedAtMs, nowMs)}`],
     ['wireguard', `${wireguard.backend} ${wireguard.version}`],
   ]);
-  return [
-    head,
-    ...memberships.map((one) => `\n${formatFields(membershipFields(one, nowMs))}`),
-  ].join('');
+  return head + formatMemberships(memberships, nowMs);
+}
+
+/** What is left of a member on whose machine no daemon runs. */
+export function formatEndedMemberships(
+  memberships: readonly MembershipStatus[],
+  nowMs: number,
+): string {
+  const head = formatFields([['member', 'does not run here, and was in']]);
+  return head + formatMemberships(memberships, nowMs);
+}
+
+function formatMemberships(memberships: readonly MembershipStatus[], nowMs: number): string {
+  return memberships.map((one) => `\n${formatFields(membershipFields(one, nowMs))}`).join('');
 }
 
 function describeBackbonePeer({ name, handshakeAgeMs }: MasterStatus['masters'][number]): string {
