@@ -1,6 +1,5 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import { actingLeaseSchema, decodeRecord, encodeRecord } from '../../model/records.ts';
-import { isAbort } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { leaseKey } from '../../store/keys.ts';
@@ -45,7 +44,7 @@ export async function holdSubsetLease(
     try {
       await holdOnce(options, dependencies, act, signal);
     } catch (error) {
-      if (signal.aborted || isAbort(error, signal)) return;
+      if (signal.aborted) return;
       log.warn({ subset: options.subset, error }, 'cannot act for the subset now; trying again');
     }
     await clock.sleep(retryEveryMs, signal).catch(() => undefined);
