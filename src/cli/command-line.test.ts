@@ -61,6 +61,21 @@ test('the root key can be away, and is given with --root-key when it is needed',
   assert.match(wrong.err, /stick\.key is not the key of the root certificate of corp/);
 });
 
+test('a master and an operator get new certificates for the keys that they have', async () => {
+  await using directory = await temporaryDirectory();
+  const env = { HANSE_DIR: directory.path };
+  for (const args of [corp, fra]) await runHanse(args, { env });
+  const master = await runHanse(['master', 'renew', 'fra'], { env });
+  assert.equal(master.exitCode, 0, master.err);
+  assert.match(master.out, /^master +fra\ncertificate +\/.*\/masters\/fra\/master\.pem\nends +20/);
+  assert.match(master.err, /restart fra/);
+  const operator = await runHanse(['operator', 'renew', 'admin'], { env });
+  assert.equal(operator.out, `${directory.path}/operators/admin\n`, operator.err);
+  const unknown = await runHanse(['master', 'renew', 'ams'], { env });
+  assert.equal(unknown.exitCode, 2);
+  assert.match(unknown.err, /^hanse: there is no master ams; the VPN has: fra\n/);
+});
+
 test('a machine whose own networks overlap is refused, unless forced', async () => {
   await using directory = await temporaryDirectory();
   const env = { HANSE_DIR: directory.path };
@@ -152,15 +167,19 @@ const commands = [
   'vpn show',
   'master create',
   'master list',
+  'master renew',
   'master run',
+  'master down',
   'subset create',
   'subset list',
   'operator create',
+  'operator renew',
   'invite create',
   'invite list',
   'invite revoke',
   'member join',
   'member run',
+  'member down',
   'member list',
   'member show',
   'member evict',

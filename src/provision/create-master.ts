@@ -6,24 +6,21 @@ import {
   updateKnownMasters,
 } from '../api/client/operator-profile.ts';
 import { type Endpoint, hostOf, portOf } from '../model/endpoint.ts';
-import { InvalidInputError } from '../model/error.ts';
-import type { MasterName, VpnName } from '../model/names.ts';
+import type { MasterName } from '../model/names.ts';
 import { encodeRecord, type MasterRecord } from '../model/records.ts';
-import { type WireguardPublicKey, wireguardPrivateKeySchema } from '../model/wireguard-key.ts';
 import { writeDurably } from '../runtime/durable-file.ts';
 import { allocationKey, masterKey } from '../store/keys.ts';
-import { type Issuer, issueLeaf } from '../trust/certificate-authority.ts';
-import { createWireguardKeyPair, publicKeyOf } from '../trust/wireguard-keys.ts';
+import type { Issuer } from '../trust/certificate-authority.ts';
 import { changeDirectory } from './allocation-retry.ts';
-import { masterPeriod } from './certificate-lifetimes.ts';
 import type { ProvisionDependencies } from './create-vpn.ts';
-import type { DataDirectory, MasterFiles } from './data-directory.ts';
+import type { DataDirectory } from './data-directory.ts';
 import type { DirectoryRecords } from './directory-records.ts';
-import { keepOrCreate } from './kept-file.ts';
+import { highestMasterIndex, requireFreeAddresses } from './master-addresses.ts';
+import { issueMasterCertificate } from './master-certificate.ts';
 import { masterConfigText } from './master-config-text.ts';
+import { keepOrCreateMasterKeys } from './master-keys.ts';
 import { ProvisionError } from './provision-error.ts';
 import { openRoot } from './root-key.ts';
-import { keepOrCreateTlsKey } from './tls-key.ts';
 
 export interface MasterOptions {
   readonly name: MasterName;
@@ -33,8 +30,8 @@ export interface MasterOptions {
   readonly rootKeyPath: string;
 }
 
-/** As the record's schema has it. */
-const highestMasterIndex = 4_095;
+/** Of the master with index 1; each further one has the next. */
+const firstMetricsPort = 9_469;
 
 /**
  * Makes a master: keys, certificate, configuration, a place in the profiles of this directory's
@@ -48,7 +45,7 @@ export function createMaster(
   return changeDirectory(options.name, dependencies, async (records) => {
     requireFree(options, records);
     const root = await openRoot(records.vpn, options.rootKeyPath);
-    const certificate = await writeMasterFiles(options, root, records.vpn.name, dependencies);
+    const certificate = await writeMasterFiles(options, root, records, dependencies);
     await tellOperators(dependencies.directory, options);
     const { name, control, wireguard } = options;
     const { allocation } = records;
@@ -76,7 +73,7 @@ export function createMaster(
 }
 
 function requireFree(options: MasterOptions, { masters, allocation }: DirectoryRecords): void {
-  const { name, control, wireguard } = options;
+  const { name } = options;
   if (masters.some((master) => master.name === name)) {
     throw new ProvisionError(`master ${name} exists already; names are never given twice`, {
       code: 'exists',
@@ -89,59 +86,27 @@ function requireFree(options: MasterOptions, { masters, allocation }: DirectoryR
       fields: { limit: highestMasterIndex },
     });
   }
-  for (const other of masters) {
-    if (other.control === control) throw addressTaken(other.name, control);
-    const sameHost = other.wireguard.host === wireguard.host;
-    if (sameHost && other.wireguard.membersPort === wireguard.membersPort) {
-      throw addressTaken(other.name, `${wireguard.host}:${wireguard.membersPort}`);
-    }
-  }
-}
-
-function addressTaken(name: MasterName, endpoint: string): ProvisionError {
-  return new ProvisionError(`master ${name} already has ${endpoint}: give another host or port`, {
-    code: 'address-taken',
-    fields: { name, endpoint },
-  });
+  requireFreeAddresses(options, masters);
 }
 
 /** @returns the certificate, which binds the keys that were written */
 async function writeMasterFiles(
   { name, control }: MasterOptions,
   root: Issuer,
-  vpn: VpnName,
+  { vpn, allocation }: DirectoryRecords,
   { directory, storeUrl, nowMs }: ProvisionDependencies,
 ): Promise<string> {
   const files = directory.master(name);
-  const key = await keepOrCreateTlsKey(files.key);
-  const certificate = await issueLeaf({
-    identity: { kind: 'master', vpn, name },
-    subjectPublicKey: key.spki,
-    wireguardKeys: await keepOrCreateWireguardKeys(files),
-    issuer: root,
-    period: masterPeriod(nowMs),
-  });
+  const keys = await keepOrCreateMasterKeys(files);
+  const certificate = await issueMasterCertificate({ vpn: vpn.name, name, keys, root, nowMs });
   await writeDurably(files.certificate, certificate);
   const listen = `${hostOf(control).includes(':') ? '[::]' : '0.0.0.0'}:${portOf(control)}`;
-  const config = { name, dir: directory.path, store: storeUrl, listen };
-  await keepOrCreate(files.config, () => masterConfigText(config));
+  // Two masters on one machine must not want the same port, and no two have the same index.
+  const metricsListen = `127.0.0.1:${firstMetricsPort + allocation.nextMasterIndex - 1}`;
+  const config = { name, dir: directory.path, store: storeUrl, listen, metricsListen };
+  // Of a master that has no record nobody has changed the file: it may be of an attempt before.
+  await writeDurably(files.config, masterConfigText(config));
   return certificate;
-}
-
-async function keepOrCreateWireguardKeys(
-  files: MasterFiles,
-): Promise<{ readonly members: WireguardPublicKey; readonly backbone: WireguardPublicKey }> {
-  return {
-    members: await keepOrCreateWireguardKey(files.membersKey),
-    backbone: await keepOrCreateWireguardKey(files.backboneKey),
-  };
-}
-
-async function keepOrCreateWireguardKey(path: string): Promise<WireguardPublicKey> {
-  const text = await keepOrCreate(path, () => `${createWireguardKeyPair().privateKey}\n`);
-  const key = wireguardPrivateKeySchema.safeParse(text.trim());
-  if (key.success) return publicKeyOf(key.data);
-  throw new InvalidInputError(`${path} is not a WireGuard key: remove it and try again`, { path });
 }
 
 /** Before the record: a master that does not exist yet does an operator no harm. */

@@ -4,10 +4,10 @@ import {
   writeOperatorProfile,
 } from '../api/client/operator-profile.ts';
 import type { OperatorName, VpnName } from '../model/names.ts';
-import { type Issuer, issueLeaf } from '../trust/certificate-authority.ts';
-import { operatorPeriod } from './certificate-lifetimes.ts';
+import type { Issuer } from '../trust/certificate-authority.ts';
 import type { ProvisionDependencies } from './create-vpn.ts';
 import { readDirectoryRecords } from './directory-records.ts';
+import { issueOperatorCertificate } from './operator-certificate.ts';
 import { ProvisionError } from './provision-error.ts';
 import { openRoot } from './root-key.ts';
 import { createTlsKey } from './tls-key.ts';
@@ -28,7 +28,7 @@ export async function createOperator(
   const { vpn, masters } = await readDirectoryRecords(store, storeUrl);
   if (await isOperatorProfile(path)) {
     throw new ProvisionError(
-      `operator ${name} exists: its profile is ${path}; remove it first to make new credentials`,
+      `operator ${name} exists: its profile is ${path}. \`hanse operator renew\` gives it a new certificate; to make new credentials, remove it first`,
       { code: 'exists', fields: { name } },
     );
   }
@@ -52,13 +52,7 @@ export async function writeOperator(
   { directory, nowMs }: Pick<ProvisionDependencies, 'directory' | 'nowMs'>,
 ): Promise<void> {
   const key = createTlsKey();
-  const certificateChain = await issueLeaf({
-    identity: { kind: 'operator', vpn, name },
-    subjectPublicKey: key.spki,
-    wireguardKeys: {},
-    issuer: root,
-    period: operatorPeriod(nowMs),
-  });
+  const certificateChain = await issueOperatorCertificate(key.spki, { vpn, name, root, nowMs });
   await writeOperatorProfile(directory.operator(name), {
     vpn,
     operator: name,

@@ -7,6 +7,7 @@ export function masterConfigText(config: {
   readonly dir: string;
   readonly store: string;
   readonly listen: string;
+  readonly metricsListen: string;
 }): string {
   return [
     '# A master of a Hanse VPN. The options of `hanse master run` win over this file.',
@@ -16,7 +17,7 @@ export function masterConfigText(config: {
     '# The API and the control sessions (TCP).',
     `listen: ${JSON.stringify(config.listen)}`,
     '# Prometheus metrics; leave it out for none.',
-    'metricsListen: "127.0.0.1:9469"',
+    `metricsListen: ${JSON.stringify(config.metricsListen)}`,
     '# error, warn, info, debug or silent',
     'logLevel: info',
     '',

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import {
+  corp,
+  emptyWorld,
+  masterOptions,
+  type World,
+  worldWithVpn,
+} from '../../test/support/provisioned-world.ts';
 import { readOperatorProfile } from '../api/client/operator-profile.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import {
@@ -15,64 +21,18 @@ import { parsePrefix, prefixesOverlap } from '../model/prefix.ts';
 import { authorityRecordSchema, decodeRecord, groupKeyRecordSchema } from '../model/records.ts';
 import { groupKeySchema } from '../model/wireguard-key.ts';
 import { authorityKey, backboneKeyKey, subsetKeyKey } from '../store/keys.ts';
-import { openStore } from '../store/open-store.ts';
 import type { Store, Transaction, TransactionResult } from '../store/store.ts';
 import { createIssuer } from '../trust/certificate-authority.ts';
 import { verifyChain } from '../trust/certificate-check.ts';
 import { openSealed } from '../trust/sealing.ts';
-import { createMaster, type MasterOptions } from './create-master.ts';
+import { createMaster } from './create-master.ts';
 import { createOperator } from './create-operator.ts';
 import { createSubset } from './create-subset.ts';
 import { createVpn, type ProvisionDependencies, type VpnOptions } from './create-vpn.ts';
-import { dataDirectory } from './data-directory.ts';
 import { readDirectoryRecords } from './directory-records.ts';
 import { readSealingKey } from './sealing-key-file.ts';
 
 const nowMs = Date.now();
-const corp: VpnOptions = {
-  name: parseVpnName('corp'),
-  ipv4: parsePrefix('100.64.0.0/10'),
-  ipv4BlockLength: 21,
-  keying: 'per-subset',
-  lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 1_000_000 },
-  operator: parseOperatorName('admin'),
-};
-
-interface World extends AsyncDisposable {
-  readonly dependencies: ProvisionDependencies;
-  readonly rootKeyPath: string;
-}
-
-async function emptyWorld(): Promise<World> {
-  const temporary = await temporaryDirectory();
-  const directory = dataDirectory(temporary.path);
-  const storeUrl = `sqlite:${directory.storeFile}`;
-  const store = await openStore(storeUrl);
-  return {
-    dependencies: { directory, store, storeUrl, nowMs },
-    rootKeyPath: directory.rootKey,
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      await temporary[Symbol.asyncDispose]();
-    },
-  };
-}
-
-async function worldWithVpn(options: Partial<VpnOptions> = {}): Promise<World> {
-  const world = await emptyWorld();
-  await createVpn({ ...corp, ...options }, world.dependencies);
-  return world;
-}
-
-function masterOptions(name: string, { rootKeyPath }: World, port = 8_443): MasterOptions {
-  return {
-    name: parseMasterName(name),
-    control: `${name}.example:${port}` as Endpoint,
-    wireguard: { host: `${name}.example`, membersPort: 51_820, backboneBasePort: 51_900 },
-    rootKeyPath,
-  };
-}
-
 const europe = ({ rootKeyPath }: World) => ({
   name: parseSubsetName('europe'),
   acting: parseMasterName('fra'),
@@ -157,6 +117,29 @@ test('a master’s certificate binds its name and both WireGuard keys, and opera
   assert.deepEqual(Object.keys(leaf.wireguardKeys), ['backbone', 'members']);
   const profile = await readOperatorProfile(directory.operator(corp.operator));
   assert.deepEqual(profile.masters, [{ name: 'fra', control: 'fra.example:8443' }]);
+});
+
+test('masters made in one directory serve their metrics on ports of their own', async () => {
+  await using world = await worldWithVpn();
+  const { directory } = world.dependencies;
+  for (const [name, port] of [
+    ['fra', 9_469],
+    ['ams', 9_470],
+  ] as const) {
+    await createMaster(masterOptions(name, world), world.dependencies);
+    const config = await readFile(directory.master(parseMasterName(name)).config, 'utf8');
+    assert.match(config, new RegExp(`^metricsListen: "127\\.0\\.0\\.1:${port}"$`, 'm'));
+  }
+});
+
+test('the configuration of a master that was not made in the end is that of the last attempt', async () => {
+  await using world = await worldWithVpn();
+  const { dependencies } = world;
+  const dying = { ...dependencies, store: dyingStore(dependencies.store) };
+  await assert.rejects(createMaster(masterOptions('fra', world, 1_111), dying), /died/);
+  await createMaster(masterOptions('fra', world, 2_222), dependencies);
+  const config = await readFile(dependencies.directory.master(parseMasterName('fra')).config);
+  assert.match(config.toString(), /^listen: "0\.0\.0\.0:2222"$/m);
 });
 
 test('a subset has its own addresses, and an authority for each of its masters', async () => {

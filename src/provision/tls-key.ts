@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { InvalidInputError } from '../model/error.ts';
+import { readIfPresent } from '../runtime/durable-file.ts';
 import { keepOrCreate } from './kept-file.ts';
 
 /** A P-256 key that is on the disk. */
@@ -12,7 +13,18 @@ export interface TlsKey {
 
 /** The key in the file; made when there is none. @throws InvalidInputError when the file holds no key */
 export async function keepOrCreateTlsKey(path: string): Promise<TlsKey> {
-  const privateKeyPem = await keepOrCreate(path, createTlsKeyPem);
+  return parseTlsKey(path, await keepOrCreate(path, createTlsKeyPem));
+}
+
+/** @throws InvalidInputError when there is no such file, or it holds no key */
+export async function readTlsKey(path: string): Promise<TlsKey> {
+  const privateKeyPem = await readIfPresent(path);
+  if (privateKeyPem !== undefined) return parseTlsKey(path, privateKeyPem);
+  throw new InvalidInputError(`${path} is missing: run this where the private key is`, { path });
+}
+
+/** @param path for the message only */
+export function parseTlsKey(path: string, privateKeyPem: string): TlsKey {
   try {
     return { privateKeyPem, spki: spkiOf(privateKeyPem) };
   } catch (cause) {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { endpointSchema, hostSchema } from '../../model/endpoint.ts';
@@ -5,6 +6,7 @@ import { InvalidInputError } from '../../model/error.ts';
 import { parseMasterName } from '../../model/names.ts';
 import { createMaster } from '../../provision/create-master.ts';
 import { dataDirectory } from '../../provision/data-directory.ts';
+import { renewMaster } from '../../provision/renew-master.ts';
 import type { LogLevel } from '../../runtime/log.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -12,6 +14,7 @@ import { defaultDirectory, type RootKeyOptions } from '../common-options.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { type MasterConfig, masterConfigSchema } from '../config/daemon-config.ts';
 import { parseOption } from '../option-schema.ts';
+import { formatTime } from '../output/human-units.ts';
 import { formatFields } from '../output/table.ts';
 import { directoryOf, rootKeyPathOf, withProvisioning } from '../provisioning.ts';
 
@@ -62,6 +65,28 @@ export async function createMasterAction(
   );
   terminal.err.write(
     `Next: hanse subset create NAME --acting ${record.name}; hanse master run --name ${record.name}\n`,
+  );
+}
+
+export async function renewMasterAction(
+  name: string,
+  options: RootKeyOptions,
+  { terminal }: CommandContext,
+): Promise<undefined> {
+  const master = parseMasterName(name);
+  const { chain } = await withProvisioning(options, 'existing', (dependencies) =>
+    renewMaster(master, rootKeyPathOf(options), dependencies),
+  );
+  const { validToDate } = new X509Certificate(chain[0] ?? '');
+  terminal.out.write(
+    formatFields([
+      ['master', name],
+      ['certificate', directoryOf(options).master(master).certificate],
+      ['ends', formatTime(validToDate.getTime())],
+    ]),
+  );
+  terminal.err.write(
+    `A master that runs goes on with its old certificate: restart ${name} before that one ends.\n`,
   );
 }
 

@@ -9,6 +9,7 @@ import {
   logLevelOption,
   metricsOption,
   profileOption,
+  type RootKeyOptions,
   rootKeyOption,
   storeOption,
 } from '../common-options.ts';
@@ -19,6 +20,7 @@ import { wholeNumber } from '../option-values.ts';
 export function addMasterCommands(program: Command, run: ActionRunner): void {
   const master = program.command('master').description('Make, list and run masters.');
   addCreate(master, run);
+  addRenew(master, run);
   master
     .command('list')
     .description('List the masters of the VPN.')
@@ -60,6 +62,24 @@ function addCreate(master: Command, run: ActionRunner): void {
     .action((name: string, options: MasterCreateOptions) =>
       run(async (context) =>
         (await import('../actions/master.ts')).createMasterAction(name, options, context),
+      ),
+    );
+}
+
+function addRenew(master: Command, run: ActionRunner): void {
+  master
+    .command('renew')
+    .description(
+      "Give a master a new certificate, for a year, with the keys that it has. Needs the VPN's root key.",
+    )
+    .argument('<name>', 'a master that was made in this data directory')
+    .addOption(directoryOption())
+    .addOption(storeOption())
+    .addOption(rootKeyOption())
+    .addHelpText('after', help({ examples: renewExamples, files: true }))
+    .action((name: string, options: RootKeyOptions) =>
+      run(async (context) =>
+        (await import('../actions/master.ts')).renewMasterAction(name, options, context),
       ),
     );
 }
@@ -111,6 +131,11 @@ const createExamples = [
     'hanse master create sin --control 192.0.2.7:8443 --wireguard-host 192.0.2.7 --root-key /media/safe/root.key',
     'with the root key kept elsewhere',
   ],
+] as const;
+
+const renewExamples = [
+  ['hanse master renew fra && systemctl restart hanse-master@fra', ''],
+  ['hanse master renew fra --root-key /media/safe/root.key', 'with the root key kept elsewhere'],
 ] as const;
 
 const runExamples = [

@@ -9,7 +9,9 @@ import {
 import { help } from '../help.ts';
 
 export function addOperatorCommands(program: Command, run: ActionRunner): void {
-  const operator = program.command('operator').description("Make operators' credentials.");
+  const operator = program
+    .command('operator')
+    .description("Make and renew operators' credentials.");
   operator
     .command('create')
     .description(
@@ -25,7 +27,29 @@ export function addOperatorCommands(program: Command, run: ActionRunner): void {
         (await import('../actions/operator.ts')).createOperatorAction(name, options, context),
       ),
     );
+  operator
+    .command('renew')
+    .description(
+      "Give an operator a new certificate, for a year, with the key that it has. Needs the VPN's root key.",
+    )
+    .argument('<name>', 'an operator whose profile is in this data directory')
+    .addOption(directoryOption())
+    .addOption(storeOption())
+    .addOption(rootKeyOption())
+    .addHelpText('after', help({ examples: renewExamples }))
+    .action((name: string, options: RootKeyOptions) =>
+      run(async (context) =>
+        (await import('../actions/operator.ts')).renewOperatorAction(name, options, context),
+      ),
+    );
 }
+
+const renewExamples = [
+  [
+    'hanse operator renew ada',
+    "with the profile in DIR/operators/ada; copy it to the operator's machine again",
+  ],
+] as const;
 
 const createExamples = [
   ['hanse operator create ada', ''],
