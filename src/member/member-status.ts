@@ -1,5 +1,5 @@
 import type { MemberStatus, MembershipStatus } from '../api/member-local.ts';
-import type { MemberEntry } from './member.ts';
+import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost, TunnelObservation } from './member-host.ts';
 import type { Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';

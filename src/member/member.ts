@@ -10,6 +10,7 @@ import type { ControlCounts } from './control-counts.ts';
 import { defaultMemberName } from './default-member-name.ts';
 import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
+import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost } from './member-host.ts';
 import { Membership } from './membership.ts';
 import type {
@@ -38,21 +39,6 @@ export interface MemberParts {
   readonly host: Promise<MemberHost>;
   readonly hostKeeper: HostKeeper;
 }
-
-/** Where one membership of this member stands. */
-export type MemberEntry =
-  | {
-      readonly kind: 'joining';
-      readonly invite: InviteClaims;
-      readonly name: MemberName;
-      readonly token: string;
-      readonly sinceMs: number;
-      readonly joined: Promise<MembershipState>;
-      /** Gives the join up and forgets it. */
-      readonly cancel: () => Promise<void>;
-    }
-  | { readonly kind: 'running'; readonly loop: MembershipLoop }
-  | { readonly kind: 'ended'; readonly tombstone: Tombstone };
 
 interface JoinRequest {
   readonly token: string;
