@@ -17,7 +17,7 @@ import { untilSession } from './member-session.ts';
 const topology = {
   sites: [
     { name: 'north-net', hosts: ['north-1', 'n1'] },
-    { name: 'south-net', hosts: ['south-1', 's1'] },
+    { name: 'south-net', hosts: ['south-1', 's1', 's2'] },
   ],
 };
 const masters = [

@@ -8,8 +8,8 @@ const ethernetTunnelMtu = 1_420;
 /** A master looks after its interfaces every ten seconds; this is several times that. */
 const learningDeadlineMs = 60_000;
 const serverTimeoutMs = 60_000;
-/** Half of it and more has arrived when the sender closes; the rest is on its way. */
-const streamBytes = 8_000_000;
+/** When the sender closes, up to some megabytes of it are still in buffers on the way. */
+const streamBytes = 24_000_000;
 
 /**
  * Sends packets that must not be cut up until one of the size arrives and one that is a byte longer
