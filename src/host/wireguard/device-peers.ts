@@ -3,17 +3,12 @@ import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 import { isControlSocketAlive } from './control-socket.ts';
-import { formatConfig, formatRemovals } from './device-config.ts';
+import { type DeviceSettings, formatConfig, formatRemovals } from './device-config.ts';
 import { type DeviceDump, parseDeviceDump } from './device-dump.ts';
-import {
-  type ConfiguredPeers,
-  isRekeyed,
-  type PeerChanges,
-  planPeerChanges,
-} from './peer-changes.ts';
-import { rekeyPeers } from './peer-rekeying.ts';
+import { type ConfiguredPeers, type PeerChanges, planPeerChanges } from './peer-changes.ts';
+import { configureBySocket, formatRequest } from './socket-configuration.ts';
 
-/** What `wg` has been told about an interface, or is assumed to have been told. */
+/** What an interface has been told, or is assumed to have been told. */
 export interface ConfiguredDevice {
   /** Absent for an interface that was made just now. */
   readonly privateKey?: string;
@@ -30,9 +25,14 @@ export async function readDevice(name: string, runner: Runner): Promise<DeviceDu
   return parseDeviceDump(name, stdout);
 }
 
+export interface ApplyPeersOptions {
+  readonly runner: Runner;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Gives an interface its keys, its port and its peers, by telling `wg` the difference: nothing for no
- * change, one short command for one more peer, whatever the number of peers.
+ * Gives an interface its keys, its port and its peers, by telling it the difference: nothing for no
+ * change, one short message for one more peer, whatever the number of peers.
  *
  * @returns what is configured now
  * @throws HostError `port-in-use`, `command-failed`; then it is not known what was done
@@ -40,7 +40,7 @@ export async function readDevice(name: string, runner: Runner): Promise<DeviceDu
 export async function applyPeers(
   wanted: InterfaceState,
   before: ConfiguredDevice,
-  options: { readonly runner: Runner; readonly signal: AbortSignal },
+  options: ApplyPeersOptions,
 ): Promise<ConfiguredDevice> {
   const { runner, signal } = options;
   const { name, privateKey, listenPort } = wanted;
@@ -48,39 +48,34 @@ export async function applyPeers(
   if (isNewPort) await requireFreePort(name, listenPort, runner);
   const peers = new Map<WireguardPublicKey, PeerState>();
   for (const peer of wanted.peers) peers.set(peer.publicKey, peer);
-  const { removed, changed } = planPeerChanges(before.peers, peers);
-  // First, so that allowed IPs which go from a removed peer to another are free by then.
-  for (const args of formatRemovals(name, removed)) {
-    await runner.run('wg', args, { timeoutMs, signal });
-  }
+  const changes = planPeerChanges(before.peers, peers);
   const settings = {
     ...(privateKey === before.privateKey ? {} : { privateKey }),
     ...(isNewPort ? { listenPort } : {}),
   };
-  const { rekeyed, others } = await splitChanges(name, before.peers, changed);
-  if (rekeyed.length > 0) await rekeyPeers(name, rekeyed, signal);
-  const input = formatConfig(settings, others);
-  if (input !== '') {
-    await runner.run('wg', ['addconf', name, '/dev/stdin'], { input, timeoutMs, signal });
+  if (await isControlSocketAlive(name)) {
+    const request = formatRequest(settings, changes, before.peers);
+    if (request !== '') await configureBySocket(name, request, signal);
+  } else {
+    await configureByTool(name, { settings, changes }, options);
   }
   const port = listenPort ?? before.listenPort;
   return { privateKey, peers, ...(port === undefined ? {} : { listenPort: port }) };
 }
 
-/** The kernel has no control socket; its own gap between two lists of allowed IPs is of microseconds. */
-async function splitChanges(
+/** The kernel's WireGuard; it has no control socket, and its gap between two lists of allowed IPs is of microseconds. */
+async function configureByTool(
   name: string,
-  before: ConfiguredPeers,
-  changed: PeerChanges['changed'],
-): Promise<{ readonly rekeyed: readonly PeerState[]; readonly others: PeerChanges['changed'] }> {
-  const candidates = new Set(changed.filter((change) => isRekeyed(before, change)));
-  if (candidates.size === 0 || !(await isControlSocketAlive(name))) {
-    return { rekeyed: [], others: changed };
+  { settings, changes }: { readonly settings: DeviceSettings; readonly changes: PeerChanges },
+  { runner, signal }: ApplyPeersOptions,
+): Promise<void> {
+  // First, so that allowed IPs which go from a removed peer to another are free by then.
+  for (const args of formatRemovals(name, changes.removed)) {
+    await runner.run('wg', args, { timeoutMs, signal });
   }
-  return {
-    rekeyed: Array.from(candidates, ({ peer }) => peer),
-    others: changed.filter((change) => !candidates.has(change)),
-  };
+  const input = formatConfig(settings, changes.changed);
+  if (input === '') return;
+  await runner.run('wg', ['addconf', name, '/dev/stdin'], { input, timeoutMs, signal });
 }
 
 /** wireguard-go would keep quiet about it when it opens the port later, as its interface comes up. */

@@ -6,7 +6,6 @@ import { parsePrefix } from '../../model/prefix.ts';
 import type { PresharedKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { formatConfig, formatRemovals } from './device-config.ts';
 import { isRekeyed, planPeerChanges } from './peer-changes.ts';
-import { formatRekeying } from './peer-rekeying.ts';
 
 function peer(index: number, changes: Partial<PeerState> = {}): PeerState {
   return {
@@ -123,14 +122,6 @@ describe('the input of wg', () => {
         'PersistentKeepalive = off',
         '',
       ].join('\n'),
-    );
-  });
-
-  it('tells wireguard-go of new keys in hexadecimal, and of nothing else', () => {
-    const rekeyed = peer(1, { publicKey: btoa('ab') as WireguardPublicKey });
-    assert.equal(
-      formatRekeying([{ ...rekeyed, presharedKey: btoa('cd') as PresharedKey }]),
-      'set=1\npublic_key=6162\nupdate_only=true\npreshared_key=6364\npersistent_keepalive_interval=25\n\n',
     );
   });
 

@@ -1,0 +1,92 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Deadline } from '../../runtime/deadline.ts';
+import { HostError } from '../host-error.ts';
+import { controlSocketPath } from './control-socket.ts';
+import type { DeviceSettings } from './device-config.ts';
+import { type ConfiguredPeers, isRekeyed, type PeerChanges } from './peer-changes.ts';
+
+/** As long as `wg` may take for as many peers. */
+const timeoutMs = 60_000;
+
+/**
+ * Changes a `wireguard-go` over its control socket. No program is started, which would stop a large
+ * process for the time that it takes to copy its page tables; and a peer that gets another preshared
+ * key keeps its allowed IPs all the while, which `wg` takes away and puts back.
+ *
+ * @throws HostError `command-failed`; then it is not known what was done
+ */
+export async function configureBySocket(
+  name: string,
+  request: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const socket = connect({ path: controlSocketPath(name), allowHalfOpen: true });
+  using deadline = new Deadline(timeoutMs, signal);
+  const abort = (): void => void socket.destroy(deadline.signal.reason);
+  deadline.signal.addEventListener('abort', abort);
+  try {
+    socket.end(request);
+    const reply = await text(socket);
+    if (reply.trim() !== 'errno=0') throw refused(name, reply.trim());
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof HostError ? error : refused(name, 'nobody answers', error);
+  } finally {
+    deadline.signal.removeEventListener('abort', abort);
+    socket.destroy();
+  }
+}
+
+/**
+ * A request of WireGuard's cross-platform interface (https://www.wireguard.com/xplatform/), where
+ * keys are in hexadecimal. Removals come first, so that allowed IPs which go from a removed peer to
+ * another are free by then.
+ *
+ * @param before what is configured, which decides whether a peer's allowed IPs are touched
+ * @returns the empty string when nothing is to be done
+ */
+export function formatRequest(
+  settings: DeviceSettings,
+  { removed, changed }: PeerChanges,
+  before: ConfiguredPeers,
+): string {
+  const lines = [
+    ...(settings.privateKey === undefined
+      ? []
+      : [`private_key=${inHexadecimal(settings.privateKey)}`]),
+    ...(settings.listenPort === undefined ? [] : [`listen_port=${settings.listenPort}`]),
+    ...removed.flatMap((key) => [`public_key=${inHexadecimal(key)}`, 'remove=true']),
+    ...changed.flatMap((change) => peerLines(change, isRekeyed(before, change))),
+  ];
+  return lines.length === 0 ? '' : `set=1\n${lines.join('\n')}\n\n`;
+}
+
+function peerLines(
+  { peer, setEndpoint }: PeerChanges['changed'][number],
+  onlyRekeyed: boolean,
+): readonly string[] {
+  const { publicKey, presharedKey, keepaliveSeconds = 0, endpoint, allowedIps } = peer;
+  return [
+    `public_key=${inHexadecimal(publicKey)}`,
+    ...(onlyRekeyed ? ['update_only=true'] : []),
+    `preshared_key=${inHexadecimal(presharedKey)}`,
+    `persistent_keepalive_interval=${keepaliveSeconds}`,
+    ...(setEndpoint ? [`endpoint=${endpoint}`] : []),
+    ...(onlyRekeyed
+      ? []
+      : ['replace_allowed_ips=true', ...allowedIps.map((prefix) => `allowed_ip=${prefix}`)]),
+  ];
+}
+
+function inHexadecimal(key: string): string {
+  return Buffer.from(key, 'base64').toString('hex');
+}
+
+function refused(name: string, reason: string, cause?: unknown): HostError {
+  return new HostError(`wireguard-go did not take the configuration of ${name}: ${reason}`, {
+    code: 'command-failed',
+    fields: { command: `set=1 on ${controlSocketPath(name)}`, stderr: '', reason },
+    cause,
+  });
+}
