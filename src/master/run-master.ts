@@ -35,8 +35,8 @@ export interface MasterConfig {
   readonly logLevel: LogLevel;
 }
 
-/** How often keys, handshakes and interfaces are looked after when nothing happens. */
-const upkeepEveryMs = 10_000;
+/** How often keys and interfaces are looked after when nothing happens; it starts some programs. */
+const upkeepEveryMs = 30_000;
 
 /**
  * Runs a master until the signal is aborted. Its tunnels stay up afterwards: traffic does not stop

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { LatestLoop } from './latest-loop.ts';
 
 /** A job whose runs end when the test says so. */
@@ -20,12 +21,12 @@ test('requests while the job runs make it run once more, and all wait for that r
   assert.equal(runs.length, 1);
   runs[0]?.resolve();
   await first;
-  await Promise.resolve();
+  await turn();
   assert.equal(runs.length, 2);
   const last = loop.request();
   runs[1]?.resolve();
   await Promise.all(later);
-  await Promise.resolve();
+  await turn();
   assert.equal(runs.length, 3);
   runs[2]?.resolve();
   await last;
@@ -37,10 +38,11 @@ test('a run that fails is told to who asked for it, and the next one goes on', a
   const second = loop.request();
   runs[0]?.reject(new RangeError('first'));
   await assert.rejects(first, { message: 'first' });
-  await Promise.resolve();
+  await turn();
   runs[1]?.resolve();
   await second;
   const third = loop.request();
+  await turn();
   runs[2]?.resolve();
   await third;
 });

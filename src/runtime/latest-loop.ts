@@ -5,8 +5,9 @@
  */
 export class LatestLoop {
   readonly #job: () => Promise<void>;
-  #running: Promise<void> | undefined;
-  #queued: Promise<void> | undefined;
+  #isRunning = false;
+  /** What waits for the next run; settled with it. */
+  #next: PromiseWithResolvers<void> | undefined;
 
   constructor(job: () => Promise<void>) {
     this.#job = job;
@@ -14,24 +15,24 @@ export class LatestLoop {
 
   /** Resolves when a run that began after this call has ended; rejects as that run does. */
   request(): Promise<void> {
-    if (!this.#running) return this.#start();
-    this.#queued ??= this.#running.then(
-      () => this.#startQueued(),
-      () => this.#startQueued(),
-    );
-    return this.#queued;
+    this.#next ??= Promise.withResolvers<void>();
+    const { promise } = this.#next;
+    if (!this.#isRunning) void this.#run();
+    return promise;
   }
 
-  #startQueued(): Promise<void> {
-    this.#queued = undefined;
-    return this.#start();
+  /** Runs until nobody waits any more; one such loop at a time. */
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (let next = this.#take(); next; next = this.#take()) {
+      await this.#job().then(next.resolve, next.reject);
+    }
+    this.#isRunning = false;
   }
 
-  #start(): Promise<void> {
-    const run = this.#job().finally(() => {
-      if (this.#running === run) this.#running = undefined;
-    });
-    this.#running = run;
-    return run;
+  #take(): PromiseWithResolvers<void> | undefined {
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
   }
 }

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { Deadline } from '../../runtime/deadline.ts';
 import type { LocalEndpoint } from '../member-local.ts';
 import { ClientError } from './client-error.ts';
 import { readProblem } from './problem-reply.ts';
@@ -40,16 +41,17 @@ function send(
   signal?: AbortSignal,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const timeout = AbortSignal.timeout(replyTimeoutMs);
+  const deadline = new Deadline(replyTimeoutMs, signal);
   request({
     socketPath,
     method: endpoint.method,
     path: endpoint.path,
     headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    signal: deadline.signal,
   })
     .once('response', resolve)
     .on('error', (error) => reject(signal?.aborted ? signal.reason : failure(socketPath, error)))
+    .once('close', () => deadline[Symbol.dispose]())
     .end(body === undefined ? undefined : JSON.stringify(body));
   return promise;
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { dnsNameOf, type MasterName } from '../../model/names.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import { answerFailure, connectionFailure } from './connection-failure.ts';
 import type { ApiCredentials, KnownMaster } from './operator-profile.ts';
 import { readProblem } from './problem-reply.ts';
@@ -104,8 +105,8 @@ function firstEvent(
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timeout = AbortSignal.timeout(options.timeoutMs);
-  const stop = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+  const deadline = new Deadline(options.timeoutMs, options.signal);
+  const stop = deadline.signal;
   const onStop = () => reject(stop.reason);
   const onClose = () => reject(new Error('the connection was closed'));
   stop.addEventListener('abort', onStop, { once: true });
@@ -114,6 +115,7 @@ function firstEvent(
   transport.once('error', reject);
   socket.once('secureConnect', resolve).once('error', reject).once('close', onClose);
   return promise.finally(() => {
+    deadline[Symbol.dispose]();
     stop.removeEventListener('abort', onStop);
     transport.off('error', reject).on('error', ignoreLateError);
     socket.off('error', reject).off('close', onClose).on('error', ignoreLateError);
@@ -130,14 +132,13 @@ function openTunnel(
 ): Promise<Socket | Duplex> {
   const name = dnsNameOf({ kind: 'master', vpn: options.profile.vpn, name: to });
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-  const timeout = AbortSignal.timeout(options.timeoutMs);
-  const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+  const deadline = new Deadline(options.timeoutMs, options.signal);
   request({
     method: 'CONNECT',
     path: `${name}:443`,
     headers: { host: `${name}:443` },
     createConnection: () => entry.socket,
-    signal,
+    signal: deadline.signal,
   })
     .once('connect', (response, socket, head) => {
       if (head.length > 0) socket.unshift(head);
@@ -148,5 +149,5 @@ function openTunnel(
       reject(options.signal?.aborted ? options.signal.reason : answerFailure(entry.master, error));
     })
     .end();
-  return promise;
+  return promise.finally(() => deadline[Symbol.dispose]());
 }

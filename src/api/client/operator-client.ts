@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { MasterName } from '../../model/names.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import type { EndpointDefinition, ReplyOf } from '../endpoint-definition.ts';
 import { type DirectoryView, getDirectory } from '../endpoints.ts';
 import { ClientError } from './client-error.ts';
@@ -90,15 +91,15 @@ class ConnectingOperatorClient implements OperatorClient {
     input: CallInput<E>,
     options: CallOptions = {},
   ): Promise<ReplyOf<E>> {
-    const timeout = AbortSignal.timeout(this.#replyTimeoutMs);
-    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    using deadline = new Deadline(this.#replyTimeoutMs, options.signal);
+    const { signal } = deadline;
     try {
       const { connection, response } = await this.#begin(endpoint, input, { ...options, signal });
       const text = await readBody(response, connection);
       return parseReply(endpoint, text === '' ? '{}' : text, connection.master);
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
-      throw timeout.aborted ? noAnswerInTime(endpoint, this.#replyTimeoutMs, error) : error;
+      throw signal.aborted ? noAnswerInTime(endpoint, this.#replyTimeoutMs, error) : error;
     }
   }
 

@@ -15,8 +15,6 @@ export type Caller =
       readonly identityKey: IdentityKey;
       /** SubjectPublicKeyInfo, DER. */
       readonly publicKey: Buffer;
-      /** PEM, leaf first. */
-      readonly chain: readonly string[];
       /** The certificate has run out; everything else about it holds. */
       readonly expired: boolean;
     }
@@ -68,7 +66,6 @@ function known(certificate: X509Certificate, { vpn }: CallerContext, expired: bo
     identity: leaf.identity,
     identityKey: leaf.publicKeySpkiSha256,
     publicKey: spkiOf(certificate),
-    chain: chainOf(certificate),
     expired,
   };
 }
