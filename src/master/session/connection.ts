@@ -239,7 +239,8 @@ export class Connection {
 
   /** No longer among those who have yet to say who they are. */
   #settle(): void {
-    this.#settled.abort();
+    // Without a reason of ours Node makes an error with a stack, for each connection.
+    this.#settled.abort('settled');
   }
 
   #markAlive(): void {

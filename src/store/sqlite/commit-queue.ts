@@ -17,6 +17,13 @@ const maxBatchMs = 8;
  */
 const maxOccupationMs = 20;
 const courtesyPauseMs = 2;
+/**
+ * COMMIT waits for the disk and holds the event loop meanwhile. After one, jobs are gathered for this
+ * many times as long before the next, so that a process that writes all the time still spends most of
+ * it on its other work; but never for so long that an answer would be felt to be late.
+ */
+const gatherFactor = 4;
+const maxGatherMs = 5;
 
 export interface CommitQueueOptions extends BusyRetryOptions {
   readonly path: string;
@@ -55,6 +62,7 @@ export class CommitQueue {
   /** Since when this process has been writing without a break, and when it last did. */
   #occupiedSinceMs = 0;
   #lastCommitMs = 0;
+  #lastCommitTookMs = 0;
 
   constructor(options: CommitQueueOptions, dependencies: CommitQueueDependencies) {
     this.#options = options;
@@ -96,7 +104,7 @@ export class CommitQueue {
   async #run(): Promise<void> {
     while (this.#pending.size > 0) {
       await this.#maybePause();
-      await nextTurn();
+      await this.#gather();
       await this.#commitBatch();
     }
     this.#running = undefined;
@@ -108,6 +116,13 @@ export class CommitQueue {
     if (nowMs - this.#occupiedSinceMs < maxOccupationMs) return;
     await systemClock.sleep(courtesyPauseMs);
     this.#occupiedSinceMs = performance.now();
+  }
+
+  async #gather(): Promise<void> {
+    const gatherMs = Math.min(maxGatherMs, this.#lastCommitTookMs * gatherFactor);
+    const leftMs = this.#lastCommitMs + gatherMs - performance.now();
+    if (leftMs >= 1) await systemClock.sleep(leftMs);
+    else await nextTurn();
   }
 
   async #commitBatch(): Promise<void> {
@@ -123,8 +138,10 @@ export class CommitQueue {
     const batch: PendingJob[] = [];
     try {
       const answers = this.#apply(batch);
+      const commitMs = performance.now();
       connection.commit();
       this.#lastCommitMs = performance.now();
+      this.#lastCommitTookMs = this.#lastCommitMs - commitMs;
       onCommitted();
       for (const answer of answers) answer();
     } catch (error) {
