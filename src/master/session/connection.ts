@@ -35,6 +35,7 @@ export interface ConnectionDependencies {
 const firstMessageMs = 10_000;
 /** Far above what a member says: a join, and then an acknowledgement a change. */
 const messageRate = { perSecond: 50, burst: 200 };
+
 /**
  * One WebSocket connection.
  * - `new`: not in a session; only `join`, `hello` and `renew` are understood. Left by the first two.
@@ -115,8 +116,8 @@ export class Connection {
 
   async #handle(message: MemberMessage): Promise<void> {
     const caller = this.#caller;
-    if (this.#webSocket.readyState !== this.#webSocket.OPEN || !caller || caller.kind === 'refused')
-      return;
+    const isGone = this.#webSocket.readyState !== this.#webSocket.OPEN;
+    if (isGone || !caller || caller.kind === 'refused') return;
     if (this.#session) return this.#handleLive(message, this.#session, caller);
     if (message.type === 'join') return this.#join(message, caller);
     if (caller.kind === 'stranger') {
@@ -144,10 +145,10 @@ export class Connection {
     session: MemberSession,
     caller: KnownCaller | StrangerCaller,
   ): Promise<void> {
-    if (message.type === 'acknowledge')
-      this.#dependencies.hub.acknowledge(session, message.revision);
+    const { hub, gate } = this.#dependencies;
+    if (message.type === 'acknowledge') hub.acknowledge(session, message.revision);
     else if (message.type === 'hello') this.#resume(session, message.appliedRevision);
-    else if (message.type === 'leave') await this.#dependencies.gate.leave(session.member);
+    else if (message.type === 'leave') await gate.leave(session.member);
     // After a join the connection still has the certificate that it began with; the key is the same.
     else if (message.type === 'renew') await this.#renew(session.member, caller);
     else throw unexpected(message);

@@ -43,10 +43,12 @@ export class SubsetKeeper {
   reconcile(): void {
     const { acting, backup } = this.#dependencies.directory.subsetsOf(this.#master);
     const wanted = new Map<string, () => (signal: AbortSignal) => Promise<void>>();
-    for (const { name } of acting)
+    for (const { name } of acting) {
       wanted.set(`acting ${name}`, () => (signal) => this.#act(name, signal));
-    for (const { name } of backup)
+    }
+    for (const { name } of backup) {
       wanted.set(`backup ${name}`, () => (signal) => this.#standBy(name, signal));
+    }
     for (const [id, { stop }] of this.#running)
       if (!wanted.has(id)) stop.abort(new Error('no longer ours'));
     for (const [id, task] of wanted) if (!this.#running.has(id)) this.#start(id, task());
@@ -120,6 +122,10 @@ export class SubsetKeeper {
         };
         const acting = await ActingSubset.open(open, this.#dependencies);
         this.#acting.set(subset, acting);
+        this.#dependencies.log.info(
+          { subset, epoch: acting.state.key.epoch },
+          'acting for the subset',
+        );
         this.#dependencies.onActingChanged(subset);
         try {
           await acting.run(lost);

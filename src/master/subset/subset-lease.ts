@@ -61,7 +61,7 @@ async function holdOnce(
   const lease = await store.grantLease(leaseTtlMs, signal);
   const revision = await takeKey(options, dependencies, lease, signal);
   if (revision === undefined) return store.revokeLease(lease, signal);
-  log.info({ subset: options.subset, revision }, 'acting for the subset');
+  log.debug({ subset: options.subset, revision }, 'holding the lease of the subset');
   const lost = new AbortController();
   const stop = AbortSignal.any([signal, lost.signal]);
   const renewing = renew(lease, dependencies, stop).catch((error: unknown) => lost.abort(error));
