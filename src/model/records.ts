@@ -124,7 +124,6 @@ export const actingLeaseSchema = z.object({
   master: masterNameSchema,
   sinceMs: timeMs,
 });
-export type ActingLease = z.infer<typeof actingLeaseSchema>;
 
 /** `roll/SUBSET/authority/MASTER`: the intermediate with which one master issues for one subset. */
 export const authorityRecordSchema = z.object({

@@ -8,9 +8,8 @@ import type { Roll } from './roll.ts';
 import { followRoll } from './roll-follower.ts';
 import { holdSubsetLease } from './subset-lease.ts';
 
-export interface SubsetKeeperDependencies extends Omit<ActingSubsetDependencies, 'isConnected'> {
+export interface SubsetKeeperDependencies extends ActingSubsetDependencies {
   readonly directory: Directory;
-  readonly isConnected: ActingSubsetDependencies['isConnected'];
   /** Called when the set of subsets that are acted for has changed. */
   readonly onActingChanged: (subset: SubsetName) => void;
   /** Store events that a watch of a roll delivered. */
