@@ -132,6 +132,7 @@ export const refusalCodeSchema = z.enum([
   'name-taken',
   'key-taken',
   'banned',
+  'suspended',
   'subset-full',
   'not-a-member',
   'wrong-master',

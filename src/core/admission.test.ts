@@ -54,6 +54,12 @@ class ListedRoll implements RollFacts {
     return this.active.find(({ identityKey }) => identityKey === key);
   }
 
+  findSuspendedByIdentity(key: IdentityKey): MemberRecord | undefined {
+    return this.members.find(
+      ({ identityKey, state }) => identityKey === key && state === 'suspended',
+    );
+  }
+
   findByWireguardKey(key: WireguardPublicKey): MemberRecord | undefined {
     return this.members.find(({ keys }) => keys.acting === key);
   }

@@ -1,11 +1,12 @@
 import type { MemberName } from '../model/names.ts';
-import type {
-  IdentityKey,
-  InviteRecord,
-  InviteUseRecord,
-  MemberKeys,
-  MemberRecord,
-  SubsetRecord,
+import {
+  type IdentityKey,
+  type InviteRecord,
+  type InviteUseRecord,
+  isInRoll,
+  type MemberKeys,
+  type MemberRecord,
+  type SubsetRecord,
 } from '../model/records.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
 import { addressCapacity, addressesAt, nextAddressIndex } from './addressing.ts';
@@ -16,6 +17,8 @@ export interface RollFacts {
   findByName(name: MemberName): MemberRecord | undefined;
   /** The active member with the key. */
   findActiveByIdentity(identityKey: IdentityKey): MemberRecord | undefined;
+  /** The suspended member with the key. */
+  findSuspendedByIdentity(identityKey: IdentityKey): MemberRecord | undefined;
   /** In whatever state. */
   findByWireguardKey(key: WireguardPublicKey): MemberRecord | undefined;
   isBanned(identityKey: IdentityKey): boolean;
@@ -56,6 +59,7 @@ export type AdmissionRefusal =
   | 'name-taken'
   | 'key-taken'
   | 'banned'
+  | 'suspended'
   | 'subset-full';
 
 export type AdmissionDecision =
@@ -73,6 +77,8 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
       `this node is banned from ${facts.subset.name}: an operator can lift it with "hanse member unban"`,
     );
   }
+  const suspended = roll.findSuspendedByIdentity(request.identityKey);
+  if (suspended) return refuse('suspended', describeSuspension(suspended));
   const known = roll.findActiveByIdentity(request.identityKey);
   if (known && known.inviteId === facts.inviteId) return { kind: 'repeat', member: known };
   if (!invite)
@@ -119,7 +125,7 @@ function refuseClash(
   const name = invite.memberName ?? request.name;
   const bearer = roll.findByName(name);
   // Nobody is deceived when the same node takes its own former name up again.
-  if (bearer && (bearer.state === 'active' || bearer.identityKey !== request.identityKey)) {
+  if (bearer && (isInRoll(bearer) || bearer.identityKey !== request.identityKey)) {
     return refuse('name-taken', describeTakenName(bearer));
   }
   const holder = roll.findByWireguardKey(request.keys.acting);
@@ -132,12 +138,21 @@ function refuseClash(
   return undefined;
 }
 
-function describeTakenName({ name, subset, state, reusableAtMs }: MemberRecord): string {
+/** What a suspended member is told, and whoever asks for it. */
+export function describeSuspension({
+  name,
+  subset,
+}: Pick<MemberRecord, 'name' | 'subset'>): string {
+  return `${name} is suspended in ${subset}, which was restored from a backup: an operator lets it in again with "hanse member confirm ${name}.${subset}"`;
+}
+
+function describeTakenName(bearer: MemberRecord): string {
+  const { name, subset, reusableAtMs } = bearer;
   const free =
-    state === 'active' || reusableAtMs === undefined
+    isInRoll(bearer) || reusableAtMs === undefined
       ? ''
       : ` until ${new Date(reusableAtMs).toISOString()}`;
-  const why = state === 'active' ? 'there is' : 'certificates may still be trusted of';
+  const why = isInRoll(bearer) ? 'there is' : 'certificates may still be trusted of';
   return `${why} a member ${name} in ${subset}${free}: join with another --name`;
 }
 

@@ -1,7 +1,7 @@
 import { clockSkewMs } from '../model/clock-skew.ts';
 import type { Lifetimes, MemberRecord, MemberState } from '../model/records.ts';
 
-export type DepartureState = Exclude<MemberState, 'active'>;
+export type DepartureState = Exclude<MemberState, 'active' | 'suspended'>;
 
 /** The member's record once it is out; its name and addresses rest until no certificate of it can be valid. */
 export function planDeparture(

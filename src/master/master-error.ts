@@ -5,6 +5,7 @@ import { HanseError } from '../model/error.ts';
  * - `conflict`: somebody changed the record at the same time; retryable. Fields: `key`.
  * - `no-such-subset`, `no-such-member`, `no-such-invite`: Fields: the name.
  * - `not-active`: the member is not in the roll any more. Fields: `member`, `state`.
+ * - `suspended`: the member waits for an operator's confirmation; retryable. Fields: `member`, `subset`.
  * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
  * - `not-permitted`: the caller's certificate does not allow it.
  * - `no-authority`: the store has no intermediate for this master and subset. Fields: `subset`, `master`.
@@ -16,6 +17,7 @@ export type MasterErrorCode =
   | 'no-such-member'
   | 'no-such-invite'
   | 'not-active'
+  | 'suspended'
   | 'refused'
   | 'not-permitted'
   | 'no-authority';

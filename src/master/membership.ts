@@ -1,4 +1,5 @@
 import type { JoinMessage, View } from '../api/messages.ts';
+import { describeSuspension } from '../core/admission.ts';
 import { vpnPrefixes } from '../core/gateway-plan.ts';
 import type { SubsetName } from '../model/names.ts';
 import type { MemberRecord } from '../model/records.ts';
@@ -54,7 +55,7 @@ export class Membership implements MembershipGate {
     subset.growIfNeeded();
     if (result.kind === 'refused') {
       // Another block is on its way then, if the VPN has one left.
-      const retryable = result.code === 'subset-full';
+      const retryable = result.code === 'subset-full' || result.code === 'suspended';
       throw new SessionRefusal(result.message, { code: result.code, retryable });
     }
     const member = result.repeated
@@ -163,6 +164,9 @@ export class Membership implements MembershipGate {
     const member = subset.state.roll.findActive(identity.name);
     if (member?.identityKey === identityKey) return { subset, member };
     const former = subset.state.roll.findByName(identity.name);
+    if (former?.state === 'suspended' && former.identityKey === identityKey) {
+      throw new SessionRefusal(describeSuspension(former), { code: 'suspended', retryable: true });
+    }
     const what =
       former?.identityKey === identityKey
         ? `is out of ${identity.subset}: ${former.state}`

@@ -135,18 +135,45 @@ export const authorityRecordSchema = z.object({
 });
 export type AuthorityRecord = z.infer<typeof authorityRecordSchema>;
 
+/**
+ * `roll/SUBSET/restored`: the roll came out of a backup and nobody has acted on it since. Whoever
+ * acts first rotates the subset key, which people who were put out after the backup may know, and
+ * deletes the record in the same transaction.
+ */
+export const restoredRecordSchema = z.object({
+  version: z.literal(1),
+  backupAtMs: timeMs,
+  restoredAtMs: timeMs,
+});
+export type RestoredRecord = z.infer<typeof restoredRecordSchema>;
+
 /** A member's WireGuard public keys, one per path class (DESIGN §6). */
 export const memberKeysSchema = z.object({ acting: wireguardPublicKeySchema });
 export type MemberKeys = z.infer<typeof memberKeysSchema>;
 
 /**
  * - `active`: in the roll.
+ * - `suspended`: came back with a restored backup, and nobody has said yet that it still belongs
+ *   here. It keeps its name, addresses and keys, is nobody's peer, and is asked to try again later;
+ *   an operator confirms it (`active`) or puts it out.
  * - `left`: asked to leave. `evicted`: put out. `banned`: put out and may not come back.
  *   `expired`: did not come back in time.
  * The last four keep the name and the address from being given again until `reusableAtMs`.
  */
-export const memberStateSchema = z.enum(['active', 'left', 'evicted', 'banned', 'expired']);
+export const memberStateSchema = z.enum([
+  'active',
+  'suspended',
+  'left',
+  'evicted',
+  'banned',
+  'expired',
+]);
 export type MemberState = z.infer<typeof memberStateSchema>;
+
+/** Whether the member has its place in the roll, so that nobody else can have its name or keys. */
+export function isInRoll({ state }: { readonly state: MemberState }): boolean {
+  return state === 'active' || state === 'suspended';
+}
 
 /** `roll/SUBSET/member/NAME` */
 export const memberRecordSchema = z.object({
@@ -216,9 +243,11 @@ export const auditActionSchema = z.enum([
   'member-banned',
   'member-unbanned',
   'member-expired',
+  'member-confirmed',
   'name-released',
   'key-rotated',
   'block-added',
+  'subset-restored',
 ]);
 export type AuditAction = z.infer<typeof auditActionSchema>;
 

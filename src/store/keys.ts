@@ -7,6 +7,7 @@ import type { Epoch } from '../model/wireguard-key.ts';
  *
  * directory/…      what all masters watch; small and slow
  * roll/SUBSET/…    what only the subset's acting master and its backups watch
+ * move/…           of the commands that read or write a whole store; of no VPN
  */
 export const directoryPrefix = 'directory/';
 export const vpnKey = 'directory/vpn';
@@ -24,6 +25,7 @@ export const leaseKey = (subset: SubsetName): string => `roll/${subset}/lease`;
 export const authorityPrefix = (subset: SubsetName): string => `roll/${subset}/authority/`;
 export const authorityKey = (subset: SubsetName, master: MasterName): string =>
   `${authorityPrefix(subset)}${master}`;
+export const restoredKey = (subset: SubsetName): string => `roll/${subset}/restored`;
 export const memberPrefix = (subset: SubsetName): string => `roll/${subset}/member/`;
 export const memberKey = (subset: SubsetName, name: MemberName): string =>
   `${memberPrefix(subset)}${name}`;
@@ -39,6 +41,12 @@ export const subsetKeyPrefix = (subset: SubsetName): string => `roll/${subset}/k
 export const subsetKeyKey = (subset: SubsetName, epoch: Epoch): string =>
   `${subsetKeyPrefix(subset)}${padded(epoch)}`;
 export const auditPrefix = (subset: SubsetName): string => `roll/${subset}/audit/`;
+
+export const movePrefix = 'move/';
+/** A copy or a restoration into this store that has not come to its end. */
+export const moveStateKey = 'move/state';
+/** Written by whoever reads a whole store, to know that a watch has delivered all before it. */
+export const moveBarrierKey = (id: string): string => `move/barrier/${id}`;
 
 /** Keys sort as their numbers do. */
 function padded(epoch: Epoch): string {

@@ -12,9 +12,11 @@ import { MasterError } from '../master-error.ts';
 import { Admissions } from './admissions.ts';
 import { openAuthorities, type SubsetAuthorities } from './authorities.ts';
 import { addBlock, needsBlock } from './block-growth.ts';
+import { Confirmations } from './confirmations.ts';
 import { Departures } from './departures.ts';
 import { Invites } from './invites.ts';
 import { Renewals } from './renewals.ts';
+import { takeIntoUse } from './restoration.ts';
 import { loadRoll } from './roll.ts';
 import { RollWriter } from './roll-writer.ts';
 import { type SubsetEvents, SubsetState } from './subset-state.ts';
@@ -51,6 +53,7 @@ export class ActingSubset {
   readonly authorities: SubsetAuthorities;
   readonly admissions: Admissions;
   readonly departures: Departures;
+  readonly confirmations: Confirmations;
   readonly renewals: Renewals;
   readonly invites: Invites;
   readonly #options: ActingSubsetOptions;
@@ -71,6 +74,7 @@ export class ActingSubset {
     this.authorities = loaded.authorities;
     this.admissions = new Admissions(this.state, dependencies);
     this.departures = new Departures(this.state, dependencies);
+    this.confirmations = new Confirmations(this.state, dependencies);
     this.renewals = new Renewals(this.state, dependencies);
     this.invites = new Invites(this.state, dependencies);
     this.#sweeper = new Sweeper(
@@ -139,7 +143,7 @@ async function load(
   const { subset, master, vpn, fence, record } = options;
   const { store, clock, log, sealingKey, events } = dependencies;
   const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
-  const [roll, key, authorities] = await Promise.all([
+  const [roll, storedKey, authorities] = await Promise.all([
     loadRoll(subset, store).then((loaded) => loaded.roll),
     loadKey(subset, keys, store),
     store
@@ -151,6 +155,7 @@ async function load(
     { subset, master, fence },
     { store, clock, onAudit: (entry) => events.audited(entry) },
   );
+  const key = await takeIntoUse({ subset, master, key: storedKey }, { store, clock, keys, writer });
   const onDistrust = (error: unknown): void => {
     log.warn({ subset, error }, 'a change of the roll failed; reading the roll anew');
     distrusted.abort(error);

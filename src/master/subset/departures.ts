@@ -69,7 +69,7 @@ export class Departures {
    */
   async remove(name: MemberName, state: DepartureState, actor: string): Promise<Departure> {
     await this.#state.inFlight.settled(name);
-    this.#state.requireActive(name);
+    this.#state.requireMember(name);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ name, state, actor, resolve, reject });
       void this.#drain();
@@ -126,7 +126,7 @@ export class Departures {
   }
 
   #plan({ name, state }: Request): MemberRecord {
-    return planDeparture(this.#state.requireActive(name), state, this.#clock.nowMs());
+    return planDeparture(this.#state.requireMember(name), state, this.#clock.nowMs());
   }
 
   async #commit(accepted: readonly Accepted[]): Promise<StoredGroupKey> {

@@ -20,13 +20,16 @@ export class Renewals {
    */
   renew(name: MemberName): Promise<MemberRecord> {
     const certificateEndsAtMs = this.#clock.nowMs() + this.#state.lifetimes.certificateMs;
-    return this.#change(name, (member) => ({
-      ...member,
-      certificateEndsAtMs: Math.max(member.certificateEndsAtMs, certificateEndsAtMs),
-    }));
+    return this.#change(name, () => {
+      const member = this.#state.requireActive(name);
+      return {
+        ...member,
+        certificateEndsAtMs: Math.max(member.certificateEndsAtMs, certificateEndsAtMs),
+      };
+    });
   }
 
-  /** Notes that the member was proved to be in another subset too. */
+  /** Notes that the member, a suspended one too, was proved to be in another subset. */
   noteAlsoIn(name: MemberName, subset: SubsetName): Promise<MemberRecord> {
     return this.#change(name, (member) =>
       member.alsoIn.includes(subset)
@@ -38,7 +41,7 @@ export class Renewals {
   #change(name: MemberName, change: (member: MemberRecord) => MemberRecord): Promise<MemberRecord> {
     const { inFlight, roll, subset } = this.#state;
     return inFlight.run(name, async () => {
-      const before = this.#state.requireActive(name);
+      const before = this.#state.requireMember(name);
       const member = change(before);
       if (member === before) return member;
       await this.#state.commit({

@@ -29,6 +29,7 @@ export interface KnownInvite extends InviteFacts {
 export class Roll implements RollFacts {
   readonly #members = new Map<MemberName, MemberRecord>();
   readonly #activeByIdentity = new Map<IdentityKey, MemberRecord>();
+  readonly #suspendedByIdentity = new Map<IdentityKey, MemberRecord>();
   readonly #byWireguardKey = new Map<WireguardPublicKey, MemberRecord>();
   readonly #byIndex = new Map<number, MemberRecord>();
   readonly #bans = new Map<IdentityKey, BanRecord>();
@@ -88,6 +89,7 @@ export class Roll implements RollFacts {
     this.#byWireguardKey.set(member.keys.acting, member);
     this.#byIndex.set(member.addressIndex, member);
     if (member.state === 'active') this.#activeByIdentity.set(member.identityKey, member);
+    if (member.state === 'suspended') this.#suspendedByIdentity.set(member.identityKey, member);
     // A renewal gives nothing away, so the search for the next place goes on from where it was.
     if (isNewPlace) this.#lastIndex = member.addressIndex;
   }
@@ -100,8 +102,9 @@ export class Roll implements RollFacts {
       this.#byWireguardKey.delete(member.keys.acting);
     if (this.#byIndex.get(member.addressIndex) === member)
       this.#byIndex.delete(member.addressIndex);
-    if (this.#activeByIdentity.get(member.identityKey) === member)
-      this.#activeByIdentity.delete(member.identityKey);
+    for (const index of [this.#activeByIdentity, this.#suspendedByIdentity]) {
+      if (index.get(member.identityKey) === member) index.delete(member.identityKey);
+    }
   }
 
   putBan(ban: BanRecord): void {
@@ -129,6 +132,10 @@ export class Roll implements RollFacts {
 
   findActiveByIdentity(identityKey: IdentityKey): MemberRecord | undefined {
     return this.#activeByIdentity.get(identityKey);
+  }
+
+  findSuspendedByIdentity(identityKey: IdentityKey): MemberRecord | undefined {
+    return this.#suspendedByIdentity.get(identityKey);
   }
 
   findByWireguardKey(key: WireguardPublicKey): MemberRecord | undefined {
@@ -165,6 +172,10 @@ export class Roll implements RollFacts {
     return this.#activeByIdentity.size;
   }
 
+  get suspendedCount(): number {
+    return this.#suspendedByIdentity.size;
+  }
+
   /** In no particular order. */
   members(): IterableIterator<MemberRecord> {
     return this.#members.values();
@@ -172,6 +183,10 @@ export class Roll implements RollFacts {
 
   activeMembers(): IterableIterator<MemberRecord> {
     return this.#activeByIdentity.values();
+  }
+
+  suspendedMembers(): IterableIterator<MemberRecord> {
+    return this.#suspendedByIdentity.values();
   }
 
   invites(): readonly KnownInvite[] {

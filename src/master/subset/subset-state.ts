@@ -1,6 +1,13 @@
 import type { EndReason } from '../../api/messages.ts';
+import { describeSuspension } from '../../core/admission.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
-import type { AuditRecord, Lifetimes, MemberRecord, SubsetRecord } from '../../model/records.ts';
+import {
+  type AuditRecord,
+  isInRoll,
+  type Lifetimes,
+  type MemberRecord,
+  type SubsetRecord,
+} from '../../model/records.ts';
 import { KeyedQueue } from '../../runtime/keyed-queue.ts';
 import type { GroupKeyStore, StoredGroupKey } from '../group-key-store.ts';
 import { MasterError } from '../master-error.ts';
@@ -103,10 +110,21 @@ export class SubsetState {
     });
   }
 
-  /** @throws MasterError `no-such-member`, `not-active` */
+  /** @throws MasterError `no-such-member`, `not-active`, `suspended` */
   requireActive(name: MemberName): MemberRecord {
+    const member = this.requireMember(name);
+    if (member.state === 'active') return member;
+    throw new MasterError(describeSuspension(member), {
+      code: 'suspended',
+      fields: { member: name, subset: this.subset },
+      retryable: true,
+    });
+  }
+
+  /** Active or suspended. @throws MasterError `no-such-member`, `not-active` */
+  requireMember(name: MemberName): MemberRecord {
     const member = this.roll.findByName(name);
-    if (member?.state === 'active') return member;
+    if (member && isInRoll(member)) return member;
     if (!member) {
       throw new MasterError(
         `there is no member ${name} in ${this.subset}: "hanse member list --subset ${this.subset}" shows them`,
