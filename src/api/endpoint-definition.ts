@@ -16,10 +16,11 @@ export interface EndpointDefinition<
   /** One sentence, for the OpenAPI document. */
   readonly summary: string;
   /**
-   * Who can answer: `any` master, or only the one that acts for `params.subset`. A client that
-   * knows another master tunnels through it to the right one.
+   * Who can answer: `any` master, the one that is `named`, only the one that is `acting` for
+   * `params.subset`, or any that is `serving` it, the acting one first. A client that knows another
+   * master tunnels through it to the right one.
    */
-  readonly responsible: 'any' | 'acting';
+  readonly responsible: 'any' | 'named' | 'acting' | 'serving';
   /** Who may ask. `master` is for what one master tells another. */
   readonly caller: 'operator' | 'master';
   /** `one` JSON document, or a `stream` of them, one a line, until either end closes. */

@@ -1,7 +1,13 @@
 import { z } from 'zod';
-import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/names.ts';
+import {
+  masterNameSchema,
+  memberNameSchema,
+  regionNameSchema,
+  subsetNameSchema,
+} from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import {
+  actingChangeSchema,
   auditRecordSchema,
   chainSchema,
   identityKeySchema,
@@ -28,13 +34,30 @@ export const directoryViewSchema = z.object({
     lifetimes: lifetimesSchema,
     createdAtMs: timeMs,
   }),
-  masters: z.array(z.object({ name: masterNameSchema, control: z.string() })),
+  masters: z.array(
+    z.object({
+      name: masterNameSchema,
+      control: z.string(),
+      /** Since when it is being emptied, or is empty. */
+      drainedSinceMs: timeMs.optional(),
+    }),
+  ),
   subsets: z.array(
     z.object({
       name: subsetNameSchema,
+      /** Who acts for it when nothing has failed. */
+      home: masterNameSchema,
+      /** Who acts for it now; the home master until anybody has ever acted. */
       acting: masterNameSchema,
+      actingSinceMs: timeMs.optional(),
+      /** How it came to act. */
+      change: actingChangeSchema.optional(),
       backups: z.array(masterNameSchema),
-      blocks: z.array(prefixSchema),
+      /** Each with the order in which masters take it over. */
+      blocks: z.array(
+        z.object({ prefixes: z.array(prefixSchema), order: z.array(masterNameSchema) }),
+      ),
+      region: regionNameSchema.optional(),
     }),
   ),
 });
@@ -72,8 +95,8 @@ export const masterStatusSchema = z.object({
   subsets: z.array(
     z.object({
       name: subsetNameSchema,
+      /** `backup`: it follows the roll and serves members that cannot use another master. */
       role: z.enum(['acting', 'backup']),
-      /** Of the subset key; a backup does not read it before it acts. */
       epoch: epochSchema.optional(),
       keyCreatedAtMs: timeMs.optional(),
       members: z.number().int(),
@@ -85,6 +108,10 @@ export const masterStatusSchema = z.object({
       name: masterNameSchema,
       /** Age of the last WireGuard handshake; absent when there was none. */
       handshakeAgeMs: z.number().optional(),
+      /** Whether packets come and go; absent before the tunnel was tried. */
+      isAlive: z.boolean().optional(),
+      /** Since when it is so. */
+      sinceMs: timeMs.optional(),
     }),
   ),
   received: z.array(receivedCountSchema),
@@ -188,7 +215,9 @@ export const memberViewSchema = z.object({
   reusableAtMs: timeMs.optional(),
   acting: masterNameSchema,
   backups: z.array(masterNameSchema),
-  /** The control session, when there is one. */
+  /** The order in which it uses them, which depends on its address block. */
+  order: z.array(masterNameSchema),
+  /** The control session with the master that answers, when there is one. */
   session: z
     .object({ sinceMs: timeMs, remote: z.string(), behindByChanges: z.boolean() })
     .optional(),
@@ -208,7 +237,7 @@ export const listMembers = defineEndpoint({
   method: 'GET',
   path: '/v1/subsets/:subset/members',
   summary: "The subset's roll, page by page, in the order of names",
-  responsible: 'acting',
+  responsible: 'serving',
   caller: 'operator',
   reply: 'one',
   params: ofSubset,
@@ -231,7 +260,7 @@ export const getMember = defineEndpoint({
   method: 'GET',
   path: '/v1/subsets/:subset/members/:name',
   summary: 'One member',
-  responsible: 'acting',
+  responsible: 'serving',
   caller: 'operator',
   reply: 'one',
   params: ofMember,
@@ -302,7 +331,7 @@ export const listAudit = defineEndpoint({
   method: 'GET',
   path: '/v1/subsets/:subset/audit',
   summary: 'Every membership change, newest first',
-  responsible: 'acting',
+  responsible: 'serving',
   caller: 'operator',
   reply: 'one',
   params: ofSubset,

@@ -17,7 +17,7 @@ import { epochSchema, groupKeySchema } from '../model/wireguard-key.ts';
 
 /**
  * The wire version, offered as the WebSocket subprotocol.
- * 1 (2026-11-23): join, resume by state, acknowledgements, renewal.
+ * 1 (2026-11-23): join, resume by state, acknowledgements, renewal, several masters.
  */
 export const sessionProtocol = 'hanse.v1';
 export const sessionPath = '/v1/session';
@@ -39,12 +39,17 @@ const joinSchema = z.object({
 
 const helloSchema = z.object({
   type: z.literal('hello'),
-  /** The newest view that the member has applied; 0 for none. */
+  /** The newest view that the member has applied, and the epoch of its key; 0 for none. */
   appliedRevision: revisionSchema,
+  appliedEpoch: z.union([epochSchema, z.literal(0)]),
 });
 
-/** Everything up to the revision is applied: on disk and in WireGuard. */
-const acknowledgeSchema = z.object({ type: z.literal('acknowledge'), revision: revisionSchema });
+/** The view with this revision, whose key has this epoch, is applied: on disk and in WireGuard. */
+const acknowledgeSchema = z.object({
+  type: z.literal('acknowledge'),
+  revision: revisionSchema,
+  epoch: epochSchema,
+});
 
 /** Asks for a younger certificate for the same keys. */
 const renewSchema = z.object({ type: z.literal('renew') });
@@ -90,8 +95,17 @@ export type Place = z.infer<typeof placeSchema>;
 /** All that a member must know to take part, as of one revision. The same for a whole subset. */
 export const viewSchema = z.object({
   revision: revisionSchema,
+  /** Whoever may change the roll now. */
   acting: masterContactSchema,
+  /** All others that serve the subset; a home master that has been replaced is among them. */
   backups: z.array(masterContactSchema).max(8),
+  /**
+   * In which order to use them: members of the subset's address block N go by order N modulo the
+   * number of orders (`core/master-preference`). Each has every master above once.
+   */
+  orders: z.array(z.array(masterNameSchema).min(1).max(9)).min(1).max(8),
+  /** Members that have lost their master turn to the next one within this time, each at a moment of its own. */
+  spreadMs: z.number().int().min(0).max(120_000),
   key: groupKeyViewSchema,
 });
 export type View = z.infer<typeof viewSchema>;

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Prefix, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
+import { hostPrefix, type Prefix, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
 import type { AllocationRecord } from '../model/records.ts';
 import {
   AddressingError,
   addressCapacity,
   addressesAt,
+  blockOrdinalOf,
+  blockPairs,
+  masterLinkLocal,
+  memberLinkLocal,
   nextAddressIndex,
   nextIpv4BlockLength,
   subsetIpv6Block,
@@ -64,6 +68,37 @@ test('a subset doubles when it has outgrown its blocks', () => {
   assert.equal(nextIpv4BlockLength([parsePrefix('10.0.0.0/24'), parsePrefix('10.0.1.0/24')]), 23);
 });
 
+test('a place is in the same block in both families', () => {
+  const blocks = {
+    ipv6Block: parsePrefix('fd00:0:0:1::/64'),
+    ipv4Blocks: [parsePrefix('10.0.0.0/30'), parsePrefix('10.0.0.8/29')],
+  };
+  const pairs = blockPairs(blocks);
+  assert.deepEqual(
+    pairs.map(({ ipv6 }) => ipv6),
+    ['fd00:0:0:1::/96', 'fd00::1:0:1:0:0/96'],
+  );
+  for (let place = 1; place <= addressCapacity(blocks.ipv4Blocks); place += 1) {
+    const { ipv4, ipv6 } = addressesAt(blocks, place);
+    const pair = pairs[blockOrdinalOf(ipv6)];
+    assert.ok(pair && prefixesOverlap(hostPrefix(ipv4), pair.ipv4), ipv4);
+    assert.ok(prefixesOverlap(hostPrefix(ipv6), pair.ipv6), ipv6);
+  }
+});
+
+test('no two members of any subsets have the same link-local address, nor that of their master', () => {
+  const ipv4Blocks = [parsePrefix('10.0.0.0/29'), parsePrefix('10.0.0.16/28')];
+  const all = [1, 2, 65_535].flatMap((index) => {
+    const blocks = { ipv4Blocks, ipv6Block: subsetIpv6Block(parsePrefix('fd00::/48'), index) };
+    return Array.from({ length: 20 }, (_, place) =>
+      memberLinkLocal(addressesAt(blocks, place + 1).ipv6),
+    );
+  });
+  assert.equal(new Set([...all, masterLinkLocal]).size, all.length + 1);
+  assert.equal(masterLinkLocal, 'fe80::1');
+  assert.equal(all[0], 'fe80::1:0:0:1');
+});
+
 test('every place has addresses of its own, in both families and over several blocks', () => {
   const blocks = {
     ipv6Block: parsePrefix('fd00:0:0:1::/64'),
@@ -74,7 +109,7 @@ test('every place has addresses of its own, in both families and over several bl
   const places = Array.from({ length: capacity }, (_, place) => addressesAt(blocks, place + 1));
   assert.equal(new Set(places.map(({ ipv4 }) => ipv4)).size, capacity);
   assert.deepEqual(places[0], { ipv4: '10.0.0.1', ipv6: 'fd00:0:0:1::1' });
-  assert.deepEqual(places[6], { ipv4: '10.0.0.17', ipv6: 'fd00:0:0:1::7' });
+  assert.deepEqual(places[6], { ipv4: '10.0.0.17', ipv6: 'fd00::1:0:1:0:1' });
   assert.throws(() => addressesAt(blocks, capacity + 1), RangeError);
   assert.throws(() => addressesAt(blocks, 0), RangeError);
 });

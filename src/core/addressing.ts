@@ -2,6 +2,7 @@ import { HanseError } from '../model/error.ts';
 import {
   type Address,
   addressAt,
+  hostPrefix,
   type Prefix,
   prefixBits,
   prefixFrom,
@@ -79,23 +80,77 @@ function usableAddresses(block: Prefix): number {
 
 /** The pair of addresses at a place. @param index 1 to `addressCapacity` @throws RangeError outside */
 export function addressesAt(
-  blocks: Blocks,
+  { ipv4Blocks, ipv6Block }: Blocks,
   index: number,
 ): { readonly ipv4: Address; readonly ipv6: Address } {
-  return {
-    ipv4: ipv4At(blocks.ipv4Blocks, index),
-    ipv6: addressAt(blocks.ipv6Block, BigInt(index)),
-  };
-}
-
-function ipv4At(ipv4Blocks: readonly Prefix[], index: number): Address {
   let offset = index;
-  for (const block of ipv4Blocks) {
+  for (const [ordinal, block] of ipv4Blocks.entries()) {
     const usable = usableAddresses(block);
-    if (offset >= 1 && offset <= usable) return addressAt(block, BigInt(offset));
+    if (offset >= 1 && offset <= usable) {
+      const ipv6 = addressAt(ipv6BlockAt(ipv6Block, ordinal), BigInt(offset));
+      return { ipv4: addressAt(block, BigInt(offset)), ipv6 };
+    }
     offset -= usable;
   }
   throw new RangeError(`place ${index} is outside the blocks ${ipv4Blocks.join(', ')}`);
+}
+
+/** One address block of a subset: the same places in both families, so that it can be routed as one. */
+export interface BlockPair {
+  /** 0 for the subset's first block. */
+  readonly ordinal: number;
+  readonly ipv4: Prefix;
+  /** A /96 of the subset's /64. */
+  readonly ipv6: Prefix;
+}
+
+export function blockPairs({ ipv4Blocks, ipv6Block }: Blocks): readonly BlockPair[] {
+  return ipv4Blocks.map((ipv4, ordinal) => ({
+    ordinal,
+    ipv4,
+    ipv6: ipv6BlockAt(ipv6Block, ordinal),
+  }));
+}
+
+const blockOrdinalShift = 32n;
+
+function ipv6BlockAt(ipv6Block: Prefix, ordinal: number): Prefix {
+  const first = prefixBits(ipv6Block).first | (BigInt(ordinal) << blockOrdinalShift);
+  return prefixFrom({ family: 6, first, length: 96 });
+}
+
+/** Which of its subset's blocks a member's IPv6 address is in. */
+export function blockOrdinalOf(ipv6: Address): number {
+  return Number((bitsOf(ipv6) >> blockOrdinalShift) & 0xffffn);
+}
+
+const linkLocalFirst = 0xfe80n << 112n;
+
+/** Where a master is on its interface towards members (RFC 4291 §2.5.6). */
+export const masterLinkLocal = linkLocal(1n);
+
+/** Where a master is on its interfaces towards other masters. @param index of the master */
+export function backboneLinkLocal(index: number): Address {
+  return linkLocal(BigInt(index));
+}
+
+/**
+ * Where a member is on its interfaces towards masters: made of the subset's index and the member's
+ * place, so that it is the only one on a master's interface, whatever subsets share it. A link-local
+ * address belongs to one tunnel, so what is sent between two of them has taken just that path.
+ */
+export function memberLinkLocal(ipv6: Address): Address {
+  const bits = bitsOf(ipv6);
+  const subsetIndex = (bits >> 64n) & 0xffffn;
+  return linkLocal((subsetIndex << 48n) | (bits & 0xffff_ffff_ffffn));
+}
+
+function linkLocal(interfaceId: bigint): Address {
+  return addressAt(prefixFrom({ family: 6, first: linkLocalFirst, length: 64 }), interfaceId);
+}
+
+function bitsOf(address: Address): bigint {
+  return prefixBits(hostPrefix(address)).first;
 }
 
 /**

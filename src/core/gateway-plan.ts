@@ -1,13 +1,19 @@
 import type { HostState, InterfaceState, PeerState, RouteState } from '../model/host-state.ts';
 import type { MasterName } from '../model/names.ts';
-import { type Address, familyOf, type Prefix } from '../model/prefix.ts';
+import { type Address, familyOf, hostPrefix, type Prefix } from '../model/prefix.ts';
 import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
 import type {
   PresharedKey,
   WireguardPrivateKey,
   WireguardPublicKey,
 } from '../model/wireguard-key.ts';
-import { addressesAt, masterAddressIndex } from './addressing.ts';
+import {
+  addressesAt,
+  backboneLinkLocal,
+  masterAddressIndex,
+  masterLinkLocal,
+} from './addressing.ts';
+import type { BlockRoute } from './block-routes.ts';
 
 /** Another master, checked against the root. */
 export interface BackboneNeighbour {
@@ -26,10 +32,14 @@ export interface GatewayFacts {
   readonly interfaceNames: { readonly members: string; backbone(master: MasterName): string };
   /** Every subset of the directory. */
   readonly subsets: readonly SubsetRecord[];
-  /** The subsets that this master acts for now. */
+  /** The subsets that this master acts for now: it has their gateways' addresses. */
   readonly acting: ReadonlySet<string>;
-  /** One per active member of those. */
+  /** The subsets whose members have tunnels to this master: those, and those that it backs up. */
+  readonly served: ReadonlySet<string>;
+  /** One per active member of the served subsets. */
   readonly memberPeers: readonly PeerState[];
+  /** Each destination once; see `planBlockRoutes`. */
+  readonly routes: readonly BlockRoute[];
   readonly membersMtuBytes: number;
   readonly neighbours: readonly BackboneNeighbour[];
 }
@@ -43,17 +53,22 @@ const backboneKeepaliveSeconds = 25;
  * members of other masters.
  */
 export function planGateway(facts: GatewayFacts): HostState {
-  const own = facts.subsets.filter(({ name }) => facts.acting.has(name));
-  const addresses = own.flatMap(masterAddresses);
+  const served = facts.subsets.filter(({ name }) => facts.served.has(name));
+  const addresses = facts.subsets
+    .filter(({ name }) => facts.acting.has(name))
+    .flatMap(masterAddresses);
   return {
     interfaces: [
-      membersInterface(facts, own, addresses),
+      membersInterface(facts, addresses),
       ...facts.neighbours.map((neighbour) => backboneInterface(facts, neighbour, addresses)),
     ],
     gateway: {
       prefixes: vpnPrefixes(facts.vpn),
-      members: [{ name: facts.interfaceNames.members, sources: own.flatMap(blocksOf) }],
-      backbone: facts.neighbours.map(({ record }) => facts.interfaceNames.backbone(record.name)),
+      members: [{ name: facts.interfaceNames.members, sources: served.flatMap(blocksOf) }],
+      backbone: facts.neighbours.map(({ record }) => ({
+        name: facts.interfaceNames.backbone(record.name),
+        refused: served.filter((subset) => !servedBy(subset, record.name)).flatMap(blocksOf),
+      })),
     },
   };
 }
@@ -72,24 +87,26 @@ export function backbonePort(to: MasterRecord, from: MasterRecord): number {
   return to.wireguard.backboneBasePort + from.index;
 }
 
+/** Whether the subset's members may be using that master. */
+function servedBy({ acting, backups }: SubsetRecord, master: MasterName): boolean {
+  return acting === master || backups.includes(master);
+}
+
 function masterAddresses(subset: SubsetRecord): readonly Address[] {
   const { ipv4, ipv6 } = addressesAt(subset, masterAddressIndex);
   return [ipv4, ipv6];
 }
 
-function membersInterface(
-  facts: GatewayFacts,
-  own: readonly SubsetRecord[],
-  addresses: readonly Address[],
-): InterfaceState {
+function membersInterface(facts: GatewayFacts, addresses: readonly Address[]): InterfaceState {
   return {
     name: facts.interfaceNames.members,
     privateKey: facts.keys.members,
     listenPort: facts.self.wireguard.membersPort,
     mtuBytes: facts.membersMtuBytes,
     addresses,
+    linkLocal: masterLinkLocal,
     peers: facts.memberPeers,
-    routes: own.flatMap(blockRoutes(addresses)),
+    routes: routesVia(facts, 'members', addresses),
   };
 }
 
@@ -103,9 +120,6 @@ function backboneInterface(
   addresses: readonly Address[],
 ): InterfaceState {
   const { record, address, publicKey, presharedKey } = neighbour;
-  const theirs = facts.subsets.filter(
-    ({ name, acting }) => acting === record.name && !facts.acting.has(name),
-  );
   return {
     name: facts.interfaceNames.backbone(record.name),
     privateKey: facts.keys.backbone,
@@ -113,16 +127,17 @@ function backboneInterface(
     mtuBytes: neighbour.mtuBytes,
     // The same addresses as towards members, so that errors about packets come from inside the VPN.
     addresses,
+    linkLocal: backboneLinkLocal(facts.self.index),
     peers: [
       {
         publicKey,
         presharedKey,
         endpoint: formatEndpoint(address, backbonePort(record, facts.self)),
-        allowedIps: vpnPrefixes(facts.vpn),
+        allowedIps: [...vpnPrefixes(facts.vpn), hostPrefix(backboneLinkLocal(record.index))],
         keepaliveSeconds: backboneKeepaliveSeconds,
       },
     ],
-    routes: theirs.flatMap(blockRoutes(addresses)),
+    routes: routesVia(facts, record.name, addresses),
   };
 }
 
@@ -131,11 +146,14 @@ function formatEndpoint(address: Address, port: number): string {
   return familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function blockRoutes(
+function routesVia(
+  { routes }: GatewayFacts,
+  via: BlockRoute['via'],
   addresses: readonly Address[],
-): (subset: SubsetRecord) => readonly RouteState[] {
-  return (subset) =>
-    blocksOf(subset).map((destination) => {
+): readonly RouteState[] {
+  return routes
+    .filter((route) => route.via === via)
+    .map(({ destination }) => {
       const source = addresses.find((address) => familyOf(address) === familyOf(destination));
       return source ? { destination, source } : { destination };
     });

@@ -12,6 +12,7 @@ import type {
   WireguardPrivateKey,
   WireguardPublicKey,
 } from '../model/wireguard-key.ts';
+import { masterLinkLocal, memberLinkLocal } from './addressing.ts';
 
 /**
  * A NAT may forget a flow after 30 s (RFC 4787 §4.3 asks for two minutes, home routers do not
@@ -21,12 +22,28 @@ export const memberKeepaliveSeconds = 25;
 
 /** One membership, as far as its host is concerned. */
 export interface MembershipFacts {
-  /** Unique on the machine; one per membership and path class. */
-  readonly interfaceName: string;
   readonly privateKey: WireguardPrivateKey;
-  readonly mtuBytes: number;
+  /** Towards each of its masters, at least one. */
+  readonly paths: readonly PathFacts[];
   /** Absent until the master has answered the join: the interface is made in advance, empty. */
   readonly admission?: AdmissionFacts;
+}
+
+/** The tunnel to one master. It stays as it is, whether it is used or not, so that it is warm. */
+export interface PathFacts {
+  /** Unique on the machine. */
+  readonly interfaceName: string;
+  readonly mtuBytes: number;
+  /** Absent until the master has answered the join. */
+  readonly master?: PathMasterFacts;
+}
+
+/** A master, after its chain has been checked. */
+export interface PathMasterFacts {
+  readonly publicKey: WireguardPublicKey;
+  readonly presharedKey: PresharedKey;
+  /** Numeric `address:port`; absent while its name cannot be resolved. */
+  readonly endpoint?: string;
 }
 
 export interface AdmissionFacts {
@@ -35,20 +52,13 @@ export interface AdmissionFacts {
   readonly prefixes: readonly Prefix[];
   readonly ipv4: Address;
   readonly ipv6: Address;
-  readonly acting: ActingMasterFacts;
-}
-
-/** The acting master, after its chain has been checked. */
-export interface ActingMasterFacts {
-  readonly publicKey: WireguardPublicKey;
-  readonly presharedKey: PresharedKey;
-  /** Numeric `address:port`; absent while its name cannot be resolved. */
-  readonly endpoint?: string;
+  /** The interface of the path in use. Only this moves when a master fails: the routes. */
+  readonly using: string;
 }
 
 /**
- * What the host of a member must look like: one interface per membership, with the acting master
- * as its only peer.
+ * What the host of a member must look like: one interface per membership and master, and the routes
+ * on the one that is in use.
  *
  * @param memberships in the order of joining, which decides routes: the first membership of a VPN
  *   carries all of the VPN's prefixes. A further one of the same VPN carries the /64 of its own
@@ -58,33 +68,40 @@ export interface ActingMasterFacts {
  */
 export function planMember(memberships: readonly MembershipFacts[]): HostState {
   const routedVpns = new Set<string>();
-  const interfaces = memberships.map((membership) => {
+  const interfaces = memberships.flatMap((membership) => {
     const vpnId = membership.admission?.vpnId;
     const isFirst = vpnId === undefined || !routedVpns.has(vpnId);
     if (vpnId !== undefined) routedVpns.add(vpnId);
-    return planInterface(membership, isFirst);
+    return membership.paths.map((path) => planInterface(membership, path, isFirst));
   });
   return { interfaces };
 }
 
-function planInterface(membership: MembershipFacts, isFirst: boolean): InterfaceState {
-  const { admission } = membership;
+function planInterface(
+  { privateKey, admission }: MembershipFacts,
+  path: PathFacts,
+  isFirst: boolean,
+): InterfaceState {
+  const { interfaceName: name, mtuBytes, master } = path;
+  if (!admission) return { name, privateKey, mtuBytes, addresses: [], peers: [], routes: [] };
   return {
-    name: membership.interfaceName,
-    privateKey: membership.privateKey,
-    mtuBytes: membership.mtuBytes,
-    addresses: admission ? [admission.ipv4, admission.ipv6] : [],
-    peers: admission ? [planPeer(admission)] : [],
-    routes: admission ? planRoutes(admission, isFirst) : [],
+    name,
+    privateKey,
+    mtuBytes,
+    // On all of them, so that taking one path away leaves the addresses where they are.
+    addresses: [admission.ipv4, admission.ipv6],
+    linkLocal: memberLinkLocal(admission.ipv6),
+    peers: master ? [planPeer(master, admission)] : [],
+    routes: admission.using === name ? planRoutes(admission, isFirst) : [],
   };
 }
 
-function planPeer({ acting, prefixes }: AdmissionFacts): PeerState {
+function planPeer(master: PathMasterFacts, { prefixes }: AdmissionFacts): PeerState {
   return {
-    publicKey: acting.publicKey,
-    presharedKey: acting.presharedKey,
-    ...(acting.endpoint === undefined ? {} : { endpoint: acting.endpoint }),
-    allowedIps: prefixes,
+    publicKey: master.publicKey,
+    presharedKey: master.presharedKey,
+    ...(master.endpoint === undefined ? {} : { endpoint: master.endpoint }),
+    allowedIps: [...prefixes, hostPrefix(masterLinkLocal)],
     keepaliveSeconds: memberKeepaliveSeconds,
   };
 }

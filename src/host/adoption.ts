@@ -92,6 +92,7 @@ async function adoptInterface(
     return undefined;
   }
   log.info({ interface: wanted.name, peers: dump.peers.length }, 'an interface was adopted');
+  const linkLocal = link.addresses.find(({ isLinkLocal }) => isLinkLocal)?.address;
   return {
     link: {
       alias: link.alias,
@@ -100,6 +101,7 @@ async function adoptInterface(
       addresses: link.addresses
         .filter(({ isLinkLocal }) => !isLinkLocal)
         .map(({ address }) => address),
+      ...(linkLocal === undefined ? {} : { linkLocal }),
     },
     device: adoptDevice(wanted, dump, clock.nowMs()),
     forwarding: undefined,

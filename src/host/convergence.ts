@@ -155,8 +155,9 @@ export class Convergence {
     };
   }
 
-  #linkOf({ mtuBytes, addresses }: InterfaceState): AppliedInterface['link'] {
-    return { alias: this.#mark.alias, isUp: true, mtuBytes, addresses };
+  #linkOf({ mtuBytes, addresses, linkLocal }: InterfaceState): AppliedInterface['link'] {
+    const link = { alias: this.#mark.alias, isUp: true, mtuBytes, addresses };
+    return linkLocal === undefined ? link : { ...link, linkLocal };
   }
 
   #runIp(lines: readonly string[]): Promise<void> {

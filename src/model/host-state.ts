@@ -27,6 +27,8 @@ export interface InterfaceState {
   readonly mtuBytes: number;
   /** The node's own addresses, each with the length of its host prefix. */
   readonly addresses: readonly Address[];
+  /** The node's address on this interface alone (RFC 4291 §2.5.6), with a /64: for probes of the tunnel. */
+  readonly linkLocal?: Address;
   readonly peers: readonly PeerState[];
   readonly routes: readonly RouteState[];
 }
@@ -46,12 +48,12 @@ export interface GatewayState {
   /** The VPN's prefixes: nothing else may cross. */
   readonly prefixes: readonly Prefix[];
   /**
-   * Interfaces towards members. What enters here was already bound to its sender by allowed IPs.
-   * What enters from any other of our interfaces may not claim a source within `sources`.
+   * Interfaces towards members. What enters here was already bound to its sender by allowed IPs, and
+   * may claim sources within `sources` and link-local ones.
    */
   readonly members: readonly { readonly name: string; readonly sources: readonly Prefix[] }[];
-  /** Interfaces towards other masters. */
-  readonly backbone: readonly string[];
+  /** Interfaces towards other masters, and the sources that the master at the other end may not claim. */
+  readonly backbone: readonly { readonly name: string; readonly refused: readonly Prefix[] }[];
 }
 
 export interface HostState {

@@ -23,6 +23,8 @@ export const subsetNameSchema = labelSchema
   })
   .brand<'SubsetName'>();
 
+export const regionNameSchema = labelSchema.brand<'RegionName'>();
+
 /** Chosen once per VPN; never changed. */
 export type VpnName = z.infer<typeof vpnNameSchema>;
 /** Unique in its VPN; never given to another master. */
@@ -30,6 +32,8 @@ export type MasterName = z.infer<typeof masterNameSchema>;
 export type OperatorName = z.infer<typeof operatorNameSchema>;
 /** Unique in its subset; given again only when nobody can still trust the earlier bearer. */
 export type MemberName = z.infer<typeof memberNameSchema>;
+/** Where the rolls of some subsets are kept; unique in its VPN. */
+export type RegionName = z.infer<typeof regionNameSchema>;
 /** Unique in its VPN; never given to another subset. */
 export type SubsetName = z.infer<typeof subsetNameSchema>;
 
@@ -40,6 +44,8 @@ export const parseOperatorName = (text: string): OperatorName =>
   parseName(operatorNameSchema, 'operator', text);
 export const parseMemberName = (text: string): MemberName =>
   parseName(memberNameSchema, 'member', text);
+export const parseRegionName = (text: string): RegionName =>
+  parseName(regionNameSchema, 'region', text);
 export const parseSubsetName = (text: string): SubsetName =>
   parseName(subsetNameSchema, 'subset', text);
 

@@ -5,6 +5,7 @@ import {
   masterNameSchema,
   memberNameSchema,
   operatorNameSchema,
+  regionNameSchema,
   subsetNameSchema,
   vpnNameSchema,
 } from './names.ts';
@@ -40,6 +41,8 @@ export const lifetimesSchema = z.object({
   keyRotationMs: timeMs.min(10_000),
   /** How long after its certificate ended a silent member is still kept in the roll. */
   absenceMs: timeMs.min(1_000),
+  /** How long a master that has come back must have been well before it takes its subsets back. */
+  settleMs: timeMs.min(1_000).default(60_000),
 });
 export type Lifetimes = z.infer<typeof lifetimesSchema>;
 
@@ -92,11 +95,54 @@ export const subsetRecordSchema = z.object({
   ipv4Blocks: z.array(prefixSchema).min(1).max(64),
   /** Who acts for it when nothing has failed. */
   acting: masterNameSchema,
-  /** In the order in which they take over. */
+  /** In the order in which they take over its first block; see `core/master-preference`. */
   backups: z.array(masterNameSchema).max(8),
+  /** Whose store holds the roll; the directory's own when absent. */
+  region: regionNameSchema.optional(),
   createdAtMs: timeMs,
 });
 export type SubsetRecord = z.infer<typeof subsetRecordSchema>;
+
+/** `directory/region/NAME`: a store for the rolls of some subsets, which leave it for no other. */
+export const regionRecordSchema = z.object({
+  version: z.literal(1),
+  name: regionNameSchema,
+  /** As `openStore` takes it; a master may be configured with another way to the same store. */
+  store: z.string().min(1).max(2_048),
+  createdAtMs: timeMs,
+});
+export type RegionRecord = z.infer<typeof regionRecordSchema>;
+
+/**
+ * - `took-over`: its holder had lost the lease. `handed-over`: its holder gave it, asked or stopping.
+ * - `returned`: given back to the home master. `started`: nobody had it before.
+ */
+export const actingChangeSchema = z.enum(['started', 'took-over', 'handed-over', 'returned']);
+export type ActingChange = z.infer<typeof actingChangeSchema>;
+
+/**
+ * `directory/acting/SUBSET`: who acts for a subset now, for all masters to route by. The lease in
+ * the roll decides; this follows it, and only forwards.
+ */
+export const actingRecordSchema = z.object({
+  version: z.literal(1),
+  subset: subsetNameSchema,
+  master: masterNameSchema,
+  /** The revision at which the lease was taken, in the roll's store: a later holder has a greater one. */
+  leaseRevision: z.number().int().positive(),
+  change: actingChangeSchema,
+  sinceMs: timeMs,
+});
+export type ActingRecord = z.infer<typeof actingRecordSchema>;
+
+/** `directory/drain/MASTER`: it is to act for nothing and carry nothing, while others can. */
+export const drainRecordSchema = z.object({
+  version: z.literal(1),
+  master: masterNameSchema,
+  by: z.string().max(128),
+  atMs: timeMs,
+});
+export type DrainRecord = z.infer<typeof drainRecordSchema>;
 
 /** `directory/allocation`: compared and swapped by whoever takes an index or a block, so none is given twice. */
 export const allocationRecordSchema = z.object({
@@ -124,6 +170,23 @@ export const actingLeaseSchema = z.object({
   master: masterNameSchema,
   sinceMs: timeMs,
 });
+
+/** `roll/SUBSET/failover/TIME-ID`: one change of the acting master, written by the new one under its lease. */
+export const failoverRecordSchema = z.object({
+  version: z.literal(1),
+  subset: subsetNameSchema,
+  /** Absent the first time. */
+  from: masterNameSchema.optional(),
+  to: masterNameSchema,
+  change: actingChangeSchema,
+  /** When the new master found the lease free or was offered it. */
+  noticedAtMs: timeMs,
+  /** When it had the lease. */
+  takenAtMs: timeMs,
+  /** When it had read the roll and could change it. */
+  actingAtMs: timeMs,
+});
+export type FailoverRecord = z.infer<typeof failoverRecordSchema>;
 
 /** `roll/SUBSET/authority/MASTER`: the intermediate with which one master issues for one subset. */
 export const authorityRecordSchema = z.object({

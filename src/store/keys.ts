@@ -1,4 +1,4 @@
-import type { MasterName, MemberName, SubsetName } from '../model/names.ts';
+import type { MasterName, MemberName, RegionName, SubsetName } from '../model/names.ts';
 import type { IdentityKey } from '../model/records.ts';
 import type { Epoch } from '../model/wireguard-key.ts';
 
@@ -16,6 +16,12 @@ export const masterPrefix = 'directory/master/';
 export const subsetPrefix = 'directory/subset/';
 export const backboneKeyPrefix = 'directory/backbone-key/';
 
+export const regionPrefix = 'directory/region/';
+export const actingPrefix = 'directory/acting/';
+export const drainPrefix = 'directory/drain/';
+export const regionKey = (region: RegionName): string => `${regionPrefix}${region}`;
+export const actingKey = (subset: SubsetName): string => `${actingPrefix}${subset}`;
+export const drainKey = (master: MasterName): string => `${drainPrefix}${master}`;
 export const masterKey = (master: MasterName): string => `${masterPrefix}${master}`;
 export const subsetKey = (subset: SubsetName): string => `${subsetPrefix}${subset}`;
 export const backboneKeyKey = (epoch: Epoch): string => `${backboneKeyPrefix}${padded(epoch)}`;
@@ -41,6 +47,11 @@ export const subsetKeyPrefix = (subset: SubsetName): string => `roll/${subset}/k
 export const subsetKeyKey = (subset: SubsetName, epoch: Epoch): string =>
   `${subsetKeyPrefix(subset)}${padded(epoch)}`;
 export const auditPrefix = (subset: SubsetName): string => `roll/${subset}/audit/`;
+
+export const failoverPrefix = (subset: SubsetName): string => `roll/${subset}/failover/`;
+/** Sorts by time; the id keeps two records of one millisecond apart. */
+export const failoverKey = (subset: SubsetName, atMs: number, id: string): string =>
+  `${failoverPrefix(subset)}${String(atMs).padStart(15, '0')}-${id}`;
 
 export const movePrefix = 'move/';
 /** A copy or a restoration into this store that has not come to its end. */

@@ -28,14 +28,14 @@ it('a gateway checks sources first, then where packets cross, and clamps segment
   const gateway = {
     prefixes: [parsePrefix('100.64.0.0/10'), parsePrefix('fd00::/48')],
     members: [{ name: 'hnsM', sources: [parsePrefix('100.64.1.0/24')] }],
-    backbone: ['hnsB'],
+    backbone: [{ name: 'hnsB', refused: [parsePrefix('100.64.1.0/24')] }],
   };
   assert.deepEqual(rulesOf(formatRuleset({ interfaceNames, gateway }, options)), {
     prerouting: [
       'iifname "hnsM" ip saddr != { 100.64.1.0/24 } counter name "spoofed" drop',
-      // It has no IPv6 sources, so all IPv6 is forged.
-      'iifname "hnsM" meta nfproto ipv6 counter name "spoofed" drop',
-      'iifname { "hnsM", "hnsB" } iifname != "hnsM" ip saddr { 100.64.1.0/24 } counter name "spoofed" drop',
+      // It has no IPv6 sources, so all IPv6 but probes is forged.
+      'iifname "hnsM" ip6 saddr != { fe80::/10 } counter name "spoofed" drop',
+      'iifname "hnsB" ip saddr { 100.64.1.0/24 } counter name "spoofed" drop',
     ],
     forward: [
       'iifname != { "hnsM", "hnsB" } oifname != { "hnsM", "hnsB" } accept',

@@ -1,5 +1,5 @@
 import type { GatewayState } from '../../model/host-state.ts';
-import { familyOf, type Prefix } from '../../model/prefix.ts';
+import { familyOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
 
 /**
  * Why packets were dropped.
@@ -10,6 +10,9 @@ import { familyOf, type Prefix } from '../../model/prefix.ts';
  */
 export const dropReasons = ['spoofed', 'outside_vpn', 'foreign_interface', 'not_gateway'] as const;
 export type DropReason = (typeof dropReasons)[number];
+
+/** Probes of a tunnel; the kernel forwards them nowhere. */
+const linkLocalPrefix = parsePrefix('fe80::/10');
 
 const chainNames = ['prerouting', 'forward', 'output'] as const;
 
@@ -53,7 +56,7 @@ export function formatRuleset(
     '}',
     ...chainNames.map((name) => `flush chain inet ${tableName} ${name}`),
     `${table} {`,
-    ...chain('prerouting', gateway ? sourceRules(ours, gateway) : []),
+    ...chain('prerouting', gateway ? sourceRules(gateway) : []),
     ...chain('forward', rules),
     ...chain('output', gateway ? redirectRules(ours) : []),
     '}',
@@ -76,15 +79,17 @@ function memberRules(ours: string): readonly string[] {
 }
 
 /** Before routing, so that what is meant for the gateway itself is checked as well. */
-function sourceRules(ours: string, { members }: GatewayState): readonly string[] {
-  return members.flatMap(({ name, sources }) => [
-    ...unlessAmong('saddr', sources).map(
-      (match) => `iifname "${name}" ${match} ${drop('spoofed')}`,
+function sourceRules({ members, backbone }: GatewayState): readonly string[] {
+  return [
+    ...members.flatMap(({ name, sources }) =>
+      unlessAmong('saddr', [...sources, linkLocalPrefix]).map(
+        (match) => `iifname "${name}" ${match} ${drop('spoofed')}`,
+      ),
     ),
-    ...ifAmong('saddr', sources).map(
-      (match) => `iifname ${ours} iifname != "${name}" ${match} ${drop('spoofed')}`,
+    ...backbone.flatMap(({ name, refused }) =>
+      ifAmong('saddr', refused).map((match) => `iifname "${name}" ${match} ${drop('spoofed')}`),
     ),
-  ]);
+  ];
 }
 
 function forwardRules(ours: string, { prefixes }: GatewayState): readonly string[] {

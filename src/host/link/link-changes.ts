@@ -6,6 +6,7 @@ export interface LinkState {
   readonly alias: string;
   readonly mtuBytes: number;
   readonly addresses: readonly Address[];
+  readonly linkLocal?: Address;
 }
 
 /** Lines for `ip -batch`. Between the two, routes are moved to the new addresses. */
@@ -23,8 +24,8 @@ export function planLinkChanges(
 ): LinkChanges {
   const before: string[] = [];
   if (current?.alias !== wanted.alias) before.push(`link set dev ${name} alias ${wanted.alias}`);
-  // As the kernel's WireGuard has it: no link-local address and no router solicitation, since
-  // nobody behind a tunnel of ours could answer.
+  // As the kernel's WireGuard has it: no link-local address but the one that is given here, and no
+  // router solicitation, since nobody behind a tunnel of ours could answer.
   if (!current?.isUp) before.push(`link set dev ${name} addrgenmode none`);
   if (current?.mtuBytes !== wanted.mtuBytes) {
     before.push(`link set dev ${name} mtu ${wanted.mtuBytes}`);
@@ -34,10 +35,17 @@ export function planLinkChanges(
   for (const address of wants.difference(had)) {
     before.push(`address replace ${hostPrefix(address)} dev ${name}${nodad(address)}`);
   }
+  const moved = current?.linkLocal !== wanted.linkLocal;
+  if (moved && wanted.linkLocal !== undefined) {
+    before.push(`address replace ${wanted.linkLocal}/64 dev ${name} nodad`);
+  }
   if (!current?.isUp && wanted.isUp) before.push(`link set dev ${name} up`);
   const after = [...had.difference(wants)].map(
     (address) => `address delete ${hostPrefix(address)} dev ${name}`,
   );
+  if (moved && current?.linkLocal !== undefined) {
+    after.push(`address delete ${current.linkLocal}/64 dev ${name}`);
+  }
   return { before, after };
 }
 
