@@ -80,6 +80,7 @@ export class VpnBed {
             certificateMs: 6 * hourMs,
             keyRotationMs: 24 * hourMs,
             absenceMs: 24 * hourMs,
+            settleMs: 60_000,
           },
           operator,
         },

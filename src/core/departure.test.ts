@@ -20,7 +20,12 @@ const member = memberRecordSchema.parse({
   alsoIn: [],
 });
 const clockSkewMs = 5 * 60_000;
-const lifetimes = { certificateMs: 10_000, keyRotationMs: 10_000, absenceMs: 1_000 };
+const lifetimes = {
+  certificateMs: 10_000,
+  keyRotationMs: 10_000,
+  absenceMs: 1_000,
+  settleMs: 60_000,
+};
 
 test('a former member’s name rests until its last certificate is over on every clock', () => {
   fc.assert(
