@@ -1,0 +1,57 @@
+/*
+ * One end of a `PacketStream`:
+ *   node packet-stream-process.ts echo PORT
+ *   node packet-stream-process.ts send ADDRESS PORT INTERVAL-MS
+ * Until SIGTERM; the sender then prints its `PacketRecord` as one line of JSON.
+ */
+import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { PacketRecord } from './packet-stream.ts';
+
+const [mode, ...rest] = process.argv.slice(2);
+if (mode === 'echo') echo(Number(rest[0]));
+else send(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
+
+function echo(port: number): void {
+  const socket = createSocket('udp6');
+  socket.on('message', (message, { address, port: from }) => socket.send(message, from, address));
+  socket.bind(port, '::', () => console.log('ready'));
+  process.on('SIGTERM', () => process.exit());
+}
+
+function send(address: string, port: number, intervalMs: number): void {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+  const sentAtMs: number[] = [];
+  const answeredAtMs: (number | null)[] = [];
+  socket.on('message', (message) => {
+    const number = message.readUInt32BE();
+    if (answeredAtMs[number] === null) answeredAtMs[number] = nowMs();
+    if (number === 0) console.log('flowing');
+  });
+  // A route that is away for a moment is a lost packet, and nothing else.
+  socket.on('error', () => undefined);
+  const startMs = nowMs();
+  const timer = setInterval(() => {
+    // A late timer makes up for what it has missed, so that the gaps are those of the network.
+    while (startMs + sentAtMs.length * intervalMs <= nowMs()) {
+      const message = Buffer.alloc(64);
+      message.writeUInt32BE(sentAtMs.length);
+      sentAtMs.push(nowMs());
+      answeredAtMs.push(null);
+      socket.send(message, port, address, () => undefined);
+    }
+  }, intervalMs);
+  process.on('SIGTERM', () => {
+    clearInterval(timer);
+    // What is on its way may still arrive.
+    setTimeout(() => {
+      const record: PacketRecord = { sentAtMs, answeredAtMs };
+      process.stdout.write(`${JSON.stringify(record)}\n`, () => process.exit());
+    }, 500);
+  });
+}
+
+/** Of the machine's monotonic clock, which all processes share. */
+function nowMs(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
