@@ -100,6 +100,8 @@ export const masterStatusSchema = z.object({
       epoch: epochSchema.optional(),
       keyCreatedAtMs: timeMs.optional(),
       members: z.number().int(),
+      /** Came back with a restored backup and wait for an operator's word. */
+      suspended: z.number().int().default(0),
       connected: z.number().int(),
     }),
   ),
@@ -233,6 +235,9 @@ export const memberViewSchema = z.object({
 });
 export type MemberView = z.infer<typeof memberViewSchema>;
 
+export const memberSelectionSchema = z.enum(['active', 'suspended', 'current', 'all']);
+export type MemberSelection = z.infer<typeof memberSelectionSchema>;
+
 export const listMembers = defineEndpoint({
   method: 'GET',
   path: '/v1/subsets/:subset/members',
@@ -242,8 +247,11 @@ export const listMembers = defineEndpoint({
   reply: 'one',
   params: ofSubset,
   query: z.object({
-    /** `active` unless said; `all` shows those whose names are not yet free again too. */
-    state: z.enum(['active', 'all']).default('active'),
+    /**
+     * `active` unless said. `current`: active or suspended. `all` shows those whose names are not
+     * yet free again too.
+     */
+    state: memberSelectionSchema.default('active'),
     after: memberNameSchema.optional(),
     limit: z.coerce.number().int().min(1).max(1_000).default(200),
   }),
@@ -312,6 +320,32 @@ export const removeMember = defineEndpoint({
     waitMs: z.number().int().min(0).max(600_000).default(10_000),
   }),
   response: removalProgressSchema,
+});
+
+export const confirmMember = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/members/:name/confirmation',
+  summary: 'Lets a member in again that a restored backup has brought back',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofMember,
+  query: nothing,
+  body: nothing,
+  response: nothing,
+});
+
+export const confirmMembers = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/confirmation',
+  summary: 'Lets all members in again that a restored backup has brought back',
+  responsible: 'acting',
+  caller: 'operator',
+  reply: 'one',
+  params: ofSubset,
+  query: nothing,
+  body: nothing,
+  response: z.object({ members: z.array(memberNameSchema) }),
 });
 
 export const unbanMember = defineEndpoint({

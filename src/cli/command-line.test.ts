@@ -185,6 +185,7 @@ const commands = [
   'member evict',
   'member ban',
   'member unban',
+  'member confirm',
   'status',
   'watch',
   'audit',

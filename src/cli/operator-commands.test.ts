@@ -12,6 +12,7 @@ import { runHanse } from '../../test/support/run-hanse.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { knownMaster, TestVpn } from '../../test/support/test-vpn.ts';
 import { writeOperatorProfile } from '../api/client/operator-profile.ts';
+import { confirmMembers } from '../api/endpoints.ts';
 
 const masters = ['fra', 'sin', 'nyc'] as const;
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };
@@ -214,6 +215,23 @@ test('a ban that one subset refuses goes on with the others and exits with 1', a
   assert.equal(exitCode, 1);
   assert.match(err, /web-1 is NOT banned from asia: the store is away/);
   assert.match(out, /web-1\.america is banned by nyc/);
+});
+
+test('members are confirmed by name or all at once, and never by mistake', async () => {
+  answer = ({ endpoint: { method, path } }, subset, name) => {
+    if (method === 'GET') return member(name, subset, identity('A'));
+    return path === confirmMembers.path ? { members: ['a', 'b'] } : {};
+  };
+  const named = await hanse('member', 'confirm', 'web-1.asia');
+  assert.deepEqual([named.exitCode, named.out], [0, 'web-1.asia is confirmed\n']);
+  assert.ok(asked.includes('sin POST /v1/subsets/:subset/members/:name/confirmation'));
+  const all = await hanse('member', 'confirm', '--all', '--subset', 'asia', '--json');
+  assert.deepEqual(JSON.parse(all.out), { confirmed: ['a.asia', 'b.asia'] });
+  const everywhere = await hanse('member', 'confirm', '--all');
+  assert.equal(everywhere.out.split('\n').length, 1 + 2 * masters.length);
+  for (const unclear of [[], ['web-1.asia', '--all'], ['web-1.asia', '--subset', 'asia']]) {
+    assert.equal((await hanse('member', 'confirm', ...unclear)).exitCode, 2, unclear.join(' '));
+  }
 });
 
 test('a name alone is looked for in every subset', async () => {

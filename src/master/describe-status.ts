@@ -46,6 +46,7 @@ function subsetStatuses({ subsets, hub }: Master): MasterStatus['subsets'] {
     name,
     role: 'backup' as const,
     members: roll.activeCount,
+    suspended: roll.suspendedCount,
     connected: 0,
   }));
   const acting = subsets.acting().map(({ state }) => ({
@@ -54,6 +55,7 @@ function subsetStatuses({ subsets, hub }: Master): MasterStatus['subsets'] {
     epoch: state.key.epoch,
     keyCreatedAtMs: state.key.createdAtMs,
     members: state.roll.activeCount,
+    suspended: state.roll.suspendedCount,
     connected: hub.count(state.subset),
   }));
   return [...acting, ...backup];

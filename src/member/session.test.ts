@@ -261,6 +261,26 @@ test('with an expired certificate a member asks for a new one before anything el
   assert.equal((await session.receive('hello')).appliedRevision, 0);
 });
 
+test('a suspension never ends a membership, not even with an expired certificate', async () => {
+  await using bed = await Bed.start();
+  const refused = {
+    ...({ type: 'refused', code: 'suspended', retryable: true } as const),
+    message: 'web-1 is suspended in east',
+  };
+  bed.session.send(refused);
+  const early = await bed.reconnected();
+  assert.equal((await early.receive('hello')).appliedRevision, 5);
+  bed.clock.advance(7 * hourMs);
+  early.cut();
+  const late = await bed.reconnected();
+  await late.receive('renew');
+  late.send(refused);
+  const confirmed = await bed.reconnected();
+  await confirmed.receive('renew');
+  assert.notEqual((await bed.member.status())?.session.state, 'ended');
+  assert.notDeepEqual(bed.host.interfaces, []);
+});
+
 for (const reason of ['evicted', 'banned', 'expired'] as const) {
   test(`a member that is ${reason} removes its keys and its interface and says why`, async () => {
     await using bed = await Bed.start();

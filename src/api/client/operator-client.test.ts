@@ -10,6 +10,8 @@ import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
 import type { EndpointDefinition } from '../endpoint-definition.ts';
 import type * as definitions from '../endpoints.ts';
 import {
+  confirmMember,
+  confirmMembers,
   createInvite,
   getDirectory,
   getMember,
@@ -184,6 +186,13 @@ const cases: { readonly [K in EndpointName]: Case<(typeof definitions)[K]> } = {
       { type: 'acknowledged', member: 'web-2', afterMs: 9 },
       { type: 'finished', acknowledged: 1, pending: [], pendingTotal: 0, afterMs: 9 },
     ],
+    by: 'sin',
+  },
+  confirmMember: { endpoint: confirmMember, input: webInAsia, answer: {}, by: 'sin' },
+  confirmMembers: {
+    endpoint: confirmMembers,
+    input: inAsia,
+    answer: { members: ['web-1'] },
     by: 'sin',
   },
   unbanMember: { endpoint: unbanMember, input: webInAsia, answer: {}, by: 'sin' },

@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { listMembers, type MemberView } from '../../api/endpoints.ts';
+import { listMembers, type MemberSelection, type MemberView } from '../../api/endpoints.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import { findMember } from '../member-reference.ts';
@@ -11,6 +11,7 @@ import { type Column, formatFields, formatTable } from '../output/table.ts';
 export interface MemberListOptions extends OperatorOptions, ListingOptions {
   readonly subset?: string;
   readonly all?: boolean;
+  readonly suspended?: boolean;
 }
 
 export function listMembersAction(
@@ -18,7 +19,7 @@ export function listMembersAction(
   { terminal, signal }: CommandContext,
 ): Promise<undefined> {
   return asOperator(options, async (client) => {
-    const state = options.all ? 'all' : 'active';
+    const state = options.suspended ? 'suspended' : options.all ? 'all' : 'current';
     const members: MemberView[] = [];
     for (const subset of await subsetsToList(client, options.subset, signal)) {
       for await (const member of membersOf(client, { subset, state }, signal)) members.push(member);
@@ -45,7 +46,7 @@ export function showMemberAction(
 /** A subset's roll, page by page, in the order of names. */
 export async function* membersOf(
   client: OperatorClient,
-  { subset, state }: { readonly subset: string; readonly state: 'active' | 'all' },
+  { subset, state }: { readonly subset: string; readonly state: MemberSelection },
   signal: AbortSignal,
 ): AsyncGenerator<MemberView, void> {
   let after: string | undefined;
@@ -57,7 +58,8 @@ export async function* membersOf(
   } while (after !== undefined);
 }
 
-async function subsetsToList(
+/** The one that is named, or all. */
+export async function subsetsToList(
   client: OperatorClient,
   subset: string | undefined,
   signal: AbortSignal,

@@ -6,6 +6,7 @@ import {
   unbanMember,
 } from '../../api/endpoints.ts';
 import { describeError, InvalidInputError } from '../../model/error.ts';
+import { isInRoll } from '../../model/records.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
@@ -128,7 +129,7 @@ async function banIn(removal: Removal, subset: string, first: Target): Promise<O
   for await (const member of membersOf(client, { subset, state: 'all' }, context.signal)) {
     if (member.identityKey !== first.identityKey) continue;
     found = member;
-    if (member.state === 'active') break;
+    if (isInRoll(member)) break;
   }
   if (found) return removeFrom(removal, found);
   context.terminal.err.write(`${first.name} is not in ${subset} any more\n`);

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { ConfirmOptions } from '../actions/confirm.ts';
 import type { JoinOptions, LeaveOptions, MemberRunOptions } from '../actions/member-daemon.ts';
 import type { MemberListOptions } from '../actions/member-listings.ts';
 import type { RemovalOptions } from '../actions/removal.ts';
@@ -29,6 +30,7 @@ export function addMemberCommands(program: Command, run: ActionRunner): void {
   addRemoval(member, run, 'evict');
   addRemoval(member, run, 'ban');
   addUnban(member, run);
+  addConfirm(member, run);
 }
 
 /** `hanse leave`, which undoes `hanse member join`. */
@@ -100,6 +102,7 @@ function addList(member: Command, run: ActionRunner): void {
     .command('list')
     .description('List the members of one subset, or of all.')
     .option('--subset <name>', 'only this one')
+    .option('--suspended', 'only those whom a restored backup has brought back')
     .option('--all', 'also those who have left and whose names are not free again yet')
     .addOption(directoryOption())
     .addOption(profileOption())
@@ -177,6 +180,30 @@ function addUnban(member: Command, run: ActionRunner): void {
       ),
     );
 }
+
+function addConfirm(member: Command, run: ActionRunner): void {
+  member
+    .command('confirm')
+    .description('Let members in again that a restored backup has brought back as suspended.')
+    .argument('[members...]', 'NAME.SUBSET, or NAME where only one subset has it')
+    .option('--all', 'everybody who is suspended')
+    .option('--subset <name>', 'with --all: only in this subset')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonOption())
+    .addHelpText('after', help({ examples: confirmExamples }))
+    .action((members: readonly string[], options: ConfirmOptions) =>
+      run(async (context) =>
+        (await import('../actions/confirm.ts')).confirmAction(members, options, context),
+      ),
+    );
+}
+
+const confirmExamples = [
+  ['hanse member list --suspended', 'who it would be'],
+  ['hanse member confirm web-1.europe web-2.europe', ''],
+  ['hanse member confirm --all --subset europe', 'also whoever was evicted after the backup'],
+] as const;
 
 const joinExamples = [
   ['hanse member join hanse_eyJhbGciOi…', ''],

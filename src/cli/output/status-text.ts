@@ -60,11 +60,15 @@ function subsetColumns(nowMs: number): readonly Column<MasterStatus['subsets'][n
   return [
     { heading: 'SUBSET', cell: ({ name }) => name },
     { heading: 'ROLE', cell: ({ role }) => role },
-    { heading: 'MEMBERS', cell: ({ members }) => String(members), align: 'right' },
+    { heading: 'MEMBERS', cell: memberCount, align: 'right' },
     { heading: 'CONNECTED', cell: ({ connected }) => String(connected), align: 'right' },
     { heading: 'EPOCH', cell: ({ epoch }) => String(epoch ?? '-'), align: 'right' },
     { heading: 'KEY MADE', cell: ({ keyCreatedAtMs }) => keyMade(keyCreatedAtMs, nowMs) },
   ];
+}
+
+function memberCount({ members, suspended }: MasterStatus['subsets'][number]): string {
+  return suspended === 0 ? String(members) : `${members}, ${suspended} suspended`;
 }
 
 /** A backup does not read the key before it acts. */

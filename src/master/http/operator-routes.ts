@@ -120,6 +120,15 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       signal,
     ),
   );
+  serve(api.confirmMember, async ({ params }, { caller }) => {
+    const { confirmations } = subsets.require(params.subset);
+    await confirmations.confirm(params.name, describeCaller(caller.identity));
+    return {};
+  });
+  serve(api.confirmMembers, async ({ params }, { caller }) => {
+    const { confirmations } = subsets.require(params.subset);
+    return { members: [...(await confirmations.confirmAll(describeCaller(caller.identity)))] };
+  });
   serve(api.unbanMember, async ({ params }, { caller }) => {
     await subsets
       .require(params.subset)

@@ -5,6 +5,7 @@ import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
+import { confirmMember, listMembers } from '../../api/endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
 import { identityKeyOf, identityOfLeaf } from '../../trust/leaf-certificate.ts';
@@ -199,6 +200,45 @@ test('a node that goes away while it is admitted leaves no session behind', asyn
   await watching;
   await repeated.session[Symbol.asyncDispose]();
   await until('no session', () => !elbe.master.hub.find(hamburg, parseMemberName('lena')));
+});
+
+test('a suspended member is asked to try again, also when it renews, until it is confirmed', async () => {
+  const node = await joined('mia');
+  const { roll, subset } = elbe.subset('hamburg').state;
+  const member = roll.findActive(parseMemberName('mia'));
+  assert.ok(member && subset === hamburg);
+  // As the master finds it that opens a restored roll.
+  roll.putMember({ ...member, state: 'suspended' });
+  const { token } = await invite(bed, 'hamburg');
+  const attempts = [
+    await node.resume(elbe.endpoint, 0),
+    await node.connect(elbe.endpoint),
+    await node.askToJoin(elbe.endpoint, token),
+  ];
+  attempts[1]?.send({ type: 'renew' });
+  for (const session of attempts) {
+    const { code, retryable, message } = await session.expect('refused');
+    assert.deepEqual([code, retryable], ['suspended', true]);
+    assert.match(message, /hanse member confirm mia\.hamburg/);
+    await session[Symbol.asyncDispose]();
+  }
+  await elbe.master.gateway.refresh();
+  const isPeer = () => elbe.host.memberPeers.some((peer) => peer.publicKey === node.wireguardKey);
+  assert.ok(!isPeer());
+  const operator = await bed.operator();
+  const params = { subset: hamburg, name: member.name };
+  const { members } = await operator.call(listMembers, {
+    params: { subset: hamburg },
+    query: { state: 'suspended' },
+  });
+  assert.deepEqual(
+    members.map(({ name, state }) => [name, state]),
+    [['mia', 'suspended']],
+  );
+  await operator.call(confirmMember, { params });
+  await using session = await node.resume(elbe.endpoint, 0);
+  await session.expect('view');
+  await until('it is a peer', isPeer);
 });
 
 test('a second session of a member replaces the first', async () => {

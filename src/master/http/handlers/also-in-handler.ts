@@ -23,7 +23,7 @@ export async function recordAlsoIn(
     nowMs: dependencies.clock.nowMs(),
     expected: 'member',
   }).catch(refuseChain);
-  const member = subset.state.requireActive(claim.name);
+  const member = subset.state.requireMember(claim.name);
   if (identity.kind !== 'member' || publicKeySpkiSha256 !== member.identityKey) {
     throw new MasterError(`the certificate is not of ${member.name}: its key is another`, {
       code: 'refused',

@@ -1,4 +1,4 @@
-import type { MemberView } from '../../../api/endpoints.ts';
+import type { MemberSelection, MemberView } from '../../../api/endpoints.ts';
 import type { PeerObservation } from '../../../host/host.ts';
 import type { MemberName } from '../../../model/names.ts';
 import type { MemberRecord } from '../../../model/records.ts';
@@ -6,6 +6,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { ActingSubset } from '../../subset/acting-subset.ts';
+import type { Roll } from '../../subset/roll.ts';
 
 export interface MemberHandlersDependencies {
   readonly hub: SessionHub;
@@ -32,15 +33,13 @@ export class MemberHandlers {
   async list(
     subset: ActingSubset,
     query: {
-      readonly state: 'active' | 'all';
+      readonly state: MemberSelection;
       readonly after?: MemberName | undefined;
       readonly limit: number;
     },
   ): Promise<MemberPage> {
     const { roll } = subset.state;
-    const members = [...(query.state === 'all' ? roll.members() : roll.activeMembers())].sort(
-      (a, b) => (a.name < b.name ? -1 : 1),
-    );
+    const members = selectMembers(roll, query.state).sort((a, b) => (a.name < b.name ? -1 : 1));
     const { after } = query;
     const start = after === undefined ? 0 : members.findIndex(({ name }) => name > after);
     const page = start < 0 ? [] : members.slice(start, start + query.limit);
@@ -103,4 +102,11 @@ export class MemberHandlers {
       sentBytes,
     };
   }
+}
+
+function selectMembers(roll: Roll, selection: MemberSelection): MemberRecord[] {
+  if (selection === 'all') return [...roll.members()];
+  const active = selection === 'suspended' ? [] : [...roll.activeMembers()];
+  const suspended = selection === 'active' ? [] : [...roll.suspendedMembers()];
+  return [...active, ...suspended];
 }
