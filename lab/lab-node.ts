@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createRunner, type Runner } from '../src/host/runner.ts';
 import { LabError } from './lab-error.ts';
 import { LabProcess } from './lab-process.ts';
-import { namespaceOf } from './namespaces.ts';
+import { killProcessesInside, namespaceOf } from './namespaces.ts';
 import { type PingOptions, type PingResult, ping } from './ping.ts';
 import type { NodePlan } from './plan.ts';
 import { identifyProcess } from './process-table.ts';
@@ -21,6 +21,9 @@ export interface LabRunOptions {
 }
 
 const defaultTimeoutMs = 30_000;
+
+const removeKernelTunnels =
+  'ip -o link show type wireguard | cut -d: -f2 | while read -r name; do ip link delete "$name"; done';
 
 /** A host, a router or the core of a living lab. */
 export class LabNode {
@@ -78,6 +81,16 @@ export class LabNode {
     const logPath = join(this.#directory, `${this.name}-${this.#started}.log`);
     const started = await this.runner.start(command, args, { logPath, ...options });
     return new LabProcess(started, await identifyProcess(started.pid), logPath);
+  }
+
+  /**
+   * The machine dies: no program of it runs any more, and what the programs carried is gone with
+   * them, tunnels of the kernel's WireGuard too. Its links stay as they are; start its programs again
+   * to boot it.
+   */
+  async crash(): Promise<void> {
+    await killProcessesInside(this.namespace);
+    await this.run('sh', ['-c', removeKernelTunnels]);
   }
 
   /** Sends echo requests from here. Never throws because of silence: see the result. */

@@ -52,6 +52,17 @@ test('others see the address of the NAT', async () => {
   assert.equal(peer, lab.node('home').address('ipv4'));
 });
 
+test('a machine that crashes runs nothing any more, and others run on', async () => {
+  await using lab = await createLab({ topology: threeSites });
+  const [a, b] = [lab.node('a'), lab.node('b')];
+  const [one, two] = [await a.start('sleep', ['60']), await a.start('sleep', ['60'])];
+  const other = await b.start('sleep', ['60']);
+  await a.crash();
+  assert.deepEqual([await one.isRunning(), await two.isRunning()], [false, false]);
+  assert.equal(await other.isRunning(), true);
+  assert.equal((await b.ping(a.address('ipv4'))).received, 1, 'its network is another matter');
+});
+
 test('a cut link is silent and keeps its carrier, and carries again when restored', async () => {
   await using lab = await createLab({ topology: threeSites });
   const [a, b] = [lab.node('a'), lab.node('b')];

@@ -67,6 +67,16 @@ export async function endProcessesInside(names: readonly string[]): Promise<numb
   return identities.flatMap((identity) => (identity ? [identity.pid] : []));
 }
 
+/** As a power failure does: every process inside ends at once. Resolves when none is left. */
+export async function killProcessesInside(name: string): Promise<void> {
+  for (;;) {
+    const inside = await processesInside([name]);
+    if (inside.length === 0) return;
+    for (const pid of inside) signal(pid, 'SIGKILL');
+    await delay(pollMs);
+  }
+}
+
 function signal(pid: number, name: NodeJS.Signals): void {
   if (pid === process.pid) return;
   try {

@@ -35,9 +35,13 @@ export class LabMaster {
 
   /** Resolves when it serves and acts for its subset. @throws Error with its output when it ends or is too slow */
   async start(): Promise<void> {
+    await this.startAsBackup();
+    await this.process.waitForOutput(/acting for the subset/, startTimeoutMs);
+  }
+
+  /** Resolves when it serves, whoever acts. @throws as `start` */
+  async startAsBackup(): Promise<void> {
     this.#process = await this.node.start(hanseProgram, this.runArguments);
-    // In whichever order they come.
-    await this.#process.waitForOutput(/acting for the subset/, startTimeoutMs);
     await this.#process.waitForOutput(/"serving"/, startTimeoutMs);
   }
 
@@ -52,7 +56,7 @@ export class LabMaster {
     throw new Error(`master ${this.name} was not started`);
   }
 
-  /** At once, without a chance to clean up. */
+  /** The daemon alone, at once, without a chance to clean up; its tunnels stay. */
   async kill(): Promise<void> {
     await this.process.kill('SIGKILL');
     await this.process.waitForExit(startTimeoutMs);

@@ -12,6 +12,8 @@ export interface LabVpnSpec {
     readonly subset: string;
     readonly backups?: readonly string[];
   }[];
+  /** As `--store` takes it; a file beside the VPN unless said. */
+  readonly store?: string;
   /** Further options of `hanse vpn create`. */
   readonly createOptions?: readonly string[];
 }
@@ -36,9 +38,12 @@ export class LabVpn {
   readonly directory: string;
   readonly masters: readonly LabMaster[];
   readonly #lab: Lab;
+  /** Options of the commands that use the store themselves. */
+  readonly #storeOptions: readonly string[];
 
   private constructor(lab: Lab, spec: LabVpnSpec) {
     this.#lab = lab;
+    this.#storeOptions = spec.store === undefined ? [] : ['--store', spec.store];
     this.name = spec.name;
     this.directory = join(lab.directory, 'vpn');
     this.masters = spec.masters.map(
@@ -50,7 +55,8 @@ export class LabVpn {
   /** Makes the VPN, its masters and its subsets; starts nothing. */
   static async create(lab: Lab, spec: LabVpnSpec): Promise<LabVpn> {
     const vpn = new LabVpn(lab, spec);
-    await vpn.hanse(['vpn', 'create', spec.name, ...(spec.createOptions ?? [])]);
+    const createOptions = [...vpn.#storeOptions, ...(spec.createOptions ?? [])];
+    await vpn.hanse(['vpn', 'create', spec.name, ...createOptions]);
     for (const { name, node } of vpn.masters) {
       const host = node.address('ipv4');
       await vpn.hanse([
@@ -61,11 +67,13 @@ export class LabVpn {
         `${host}:${controlPort}`,
         '--wireguard-host',
         host,
+        ...vpn.#storeOptions,
       ]);
     }
     for (const { host, subset, backups = [] } of spec.masters) {
       const backupOptions = backups.flatMap((backup) => ['--backup', backup]);
-      await vpn.hanse(['subset', 'create', subset, '--acting', host, ...backupOptions]);
+      const options = ['--acting', host, ...backupOptions, ...vpn.#storeOptions];
+      await vpn.hanse(['subset', 'create', subset, ...options]);
     }
     return vpn;
   }
