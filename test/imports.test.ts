@@ -19,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: ['model'],
   runtime: ['model'],
   trust: ['model', 'runtime'],
-  api: ['model', 'runtime'],
+  api: ['model', 'core', 'runtime'],
   store: ['model', 'runtime'],
   host: ['model', 'runtime'],
   provision: ['model', 'core', 'runtime', 'trust', 'api', 'store'],

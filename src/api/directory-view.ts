@@ -1,13 +1,30 @@
-import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
+import { type BlockPair, blockPairs } from '../core/addressing.ts';
+import { preferenceOrder, type ServingMasters } from '../core/master-preference.ts';
+import type {
+  ActingRecord,
+  DrainRecord,
+  MasterRecord,
+  SubsetRecord,
+  VpnRecord,
+} from '../model/records.ts';
 import type { DirectoryView } from './endpoints.ts';
 
-/** The directory's records as clients see them: in the order of names, without keys, certificates and indices. */
-export function directoryView(records: {
+/** What a view of the directory is made of. */
+export interface ViewedDirectory {
   readonly vpn: VpnRecord;
   readonly masters: readonly MasterRecord[];
   readonly subsets: readonly SubsetRecord[];
-}): DirectoryView {
-  const { vpn, masters, subsets } = records;
+  /** At most one for each subset; none before anybody has acted for it. */
+  readonly acting: readonly ActingRecord[];
+  readonly drains: readonly DrainRecord[];
+}
+
+/** The directory's records as clients see them: in the order of names, without keys, certificates and indices. */
+export function directoryView(directory: ViewedDirectory): DirectoryView {
+  const { vpn, masters, subsets, acting, drains } = directory;
+  const actingOf = new Map(acting.map((record) => [record.subset, record]));
+  const drainOf = new Map(drains.map((record) => [record.master, record]));
+  const drained = new Set(drainOf.keys());
   return {
     vpn: {
       name: vpn.name,
@@ -17,14 +34,40 @@ export function directoryView(records: {
       lifetimes: vpn.lifetimes,
       createdAtMs: vpn.createdAtMs,
     },
-    masters: byName(masters).map(({ name, control }) => ({ name, control })),
-    subsets: byName(subsets).map(({ name, acting, backups, ipv4Blocks, ipv6Block }) => ({
-      name,
-      acting,
-      backups,
-      blocks: [...ipv4Blocks, ipv6Block],
-    })),
+    masters: byName(masters).map(({ name, control }) => {
+      const drain = drainOf.get(name);
+      return { name, control, ...(drain ? { drainedSinceMs: drain.atMs } : {}) };
+    }),
+    subsets: byName(subsets).map((record) =>
+      subsetView(record, actingOf.get(record.name), drained),
+    ),
   };
+}
+
+function subsetView(
+  record: SubsetRecord,
+  now: ActingRecord | undefined,
+  drained: ServingMasters['drained'],
+): DirectoryView['subsets'][number] {
+  const { name, acting: home, backups, region } = record;
+  const acting = now?.master ?? home;
+  const serving = { home, acting, backups, drained };
+  return {
+    name,
+    home,
+    acting,
+    ...(now ? { actingSinceMs: now.sinceMs, change: now.change } : {}),
+    backups,
+    blocks: blockPairs(record).map((pair) => blockView(pair, serving)),
+    ...(region === undefined ? {} : { region }),
+  };
+}
+
+function blockView(
+  { ordinal, ipv4, ipv6 }: BlockPair,
+  serving: ServingMasters,
+): DirectoryView['subsets'][number]['blocks'][number] {
+  return { prefixes: [ipv4, ipv6], order: [...preferenceOrder(serving, ordinal)] };
 }
 
 function byName<T extends { readonly name: string }>(records: readonly T[]): readonly T[] {

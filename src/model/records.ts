@@ -113,6 +113,14 @@ export const regionRecordSchema = z.object({
 });
 export type RegionRecord = z.infer<typeof regionRecordSchema>;
 
+/** `region/identity`, in the region's own store: rolls go into no store that does not say the same. */
+export const regionIdentityRecordSchema = z.object({
+  version: z.literal(1),
+  vpnId: z.string(),
+  region: regionNameSchema,
+});
+export type RegionIdentityRecord = z.infer<typeof regionIdentityRecordSchema>;
+
 /**
  * - `took-over`: its holder had lost the lease. `handed-over`: its holder gave it, asked or stopping.
  * - `returned`: given back to the home master. `started`: nobody had it before.

@@ -1,19 +1,28 @@
 import type { z } from 'zod';
 import {
+  type ActingRecord,
   type AllocationRecord,
+  actingRecordSchema,
   allocationRecordSchema,
+  type DrainRecord,
   decodeRecord,
+  drainRecordSchema,
   type MasterRecord,
   masterRecordSchema,
+  type RegionRecord,
+  regionRecordSchema,
   type SubsetRecord,
   subsetRecordSchema,
   type VpnRecord,
   vpnRecordSchema,
 } from '../model/records.ts';
 import {
+  actingPrefix,
   allocationKey,
   directoryPrefix,
+  drainPrefix,
   masterPrefix,
+  regionPrefix,
   subsetPrefix,
   vpnKey,
 } from '../store/keys.ts';
@@ -27,6 +36,10 @@ export interface DirectoryRecords {
   /** In the order of their indices. */
   readonly masters: readonly MasterRecord[];
   readonly subsets: readonly SubsetRecord[];
+  readonly regions: readonly RegionRecord[];
+  /** Who acts now for the subsets that anybody has ever acted for. */
+  readonly acting: readonly ActingRecord[];
+  readonly drains: readonly DrainRecord[];
   /** Holds as long as nobody has taken an index or a block since. */
   readonly unchanged: Comparison;
 }
@@ -51,19 +64,26 @@ export async function readDirectoryRecords(
   return {
     vpn: decodeRecord(vpnRecordSchema, vpn.key, vpn.value),
     allocation: decodeRecord(allocationRecordSchema, allocation.key, allocation.value),
-    masters: decodeAll(masterRecordSchema, masterPrefix, entries),
-    subsets: decodeAll(subsetRecordSchema, subsetPrefix, entries),
+    masters: byIndex(decodeAll(masterRecordSchema, masterPrefix, entries)),
+    subsets: byIndex(decodeAll(subsetRecordSchema, subsetPrefix, entries)),
+    regions: decodeAll(regionRecordSchema, regionPrefix, entries),
+    acting: decodeAll(actingRecordSchema, actingPrefix, entries),
+    drains: decodeAll(drainRecordSchema, drainPrefix, entries),
     unchanged: { key: allocationKey, modRevision: allocation.modRevision },
   };
 }
 
-function decodeAll<S extends z.ZodType<{ readonly index: number }>>(
+/** In the order of the keys. */
+function decodeAll<S extends z.ZodType>(
   schema: S,
   prefix: string,
   entries: readonly Entry[],
 ): readonly z.infer<S>[] {
   return entries
     .filter(({ key }) => key.startsWith(prefix))
-    .map(({ key, value }) => decodeRecord(schema, key, value))
-    .sort((one, other) => one.index - other.index);
+    .map(({ key, value }) => decodeRecord(schema, key, value));
+}
+
+function byIndex<T extends { readonly index: number }>(records: readonly T[]): readonly T[] {
+  return records.toSorted((one, other) => one.index - other.index);
 }

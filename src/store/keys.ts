@@ -7,6 +7,7 @@ import type { Epoch } from '../model/wireguard-key.ts';
  *
  * directory/…      what all masters watch; small and slow
  * roll/SUBSET/…    what only the subset's acting master and its backups watch
+ * region/…         of a store that holds the rolls of one region: which one
  * move/…           of the commands that read or write a whole store; of no VPN
  */
 export const directoryPrefix = 'directory/';
@@ -52,6 +53,9 @@ export const failoverPrefix = (subset: SubsetName): string => `roll/${subset}/fa
 /** Sorts by time; the id keeps two records of one millisecond apart. */
 export const failoverKey = (subset: SubsetName, atMs: number, id: string): string =>
   `${failoverPrefix(subset)}${String(atMs).padStart(15, '0')}-${id}`;
+
+/** In the store of a region only: whose it is. */
+export const regionIdentityKey = 'region/identity';
 
 export const movePrefix = 'move/';
 /** A copy or a restoration into this store that has not come to its end. */

@@ -68,6 +68,7 @@ export class MasterBed implements AsyncDisposable {
           certificateMs: 3_600_000,
           keyRotationMs: 86_400_000,
           absenceMs: 600_000,
+          settleMs: 60_000,
           ...options.lifetimes,
         },
         operator: operatorName,

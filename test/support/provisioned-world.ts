@@ -18,7 +18,12 @@ export const corp: VpnOptions = {
   ipv4: parsePrefix('100.64.0.0/10'),
   ipv4BlockLength: 21,
   keying: 'per-subset',
-  lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 1_000_000 },
+  lifetimes: {
+    certificateMs: 21_600_000,
+    keyRotationMs: 86_400_000,
+    absenceMs: 1_000_000,
+    settleMs: 60_000,
+  },
   operator: parseOperatorName('admin'),
 };
 
