@@ -1,0 +1,131 @@
+import type { Address } from '../model/prefix.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { LinkAddresses } from './link-addresses.ts';
+import { maxStraysPerMessage } from './probe-message.ts';
+import { readTunnelCounters } from './tunnel-counters.ts';
+import { TunnelWatch, tickMs } from './tunnel-watch.ts';
+
+/** A tunnel with one other end. */
+export interface WatchedPath {
+  readonly interfaceName: string;
+  /** Of this node, on this interface. */
+  readonly ownLinkLocal: Address;
+  readonly remoteLinkLocal: Address;
+  /** Whether this node sends its packets by it now. The other end is told, at once when it changes. */
+  readonly using: boolean;
+  /** How often an idle tunnel is probed, and how often the other end of one in use hears of that. */
+  readonly idleProbeMs: number;
+}
+
+export interface PathStatus {
+  readonly isAlive: boolean;
+  /** Milliseconds since the Unix epoch: for so long it has been alive, or dead. */
+  readonly sinceMs: number;
+  /** Of the last probe that was answered, milliseconds. */
+  readonly roundTripMs?: number;
+}
+
+export interface PathMonitorDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A path that is watched has died or come back. */
+  readonly onChange: (interfaceName: string, isAlive: boolean) => void;
+  /** The other end told which members use it; see `Strays`. */
+  readonly onStrays?: (interfaceName: string, interfaceIds: readonly bigint[]) => void;
+  /** 0 to below 1, for jitter. */
+  readonly random?: () => number;
+}
+
+/**
+ * Watches tunnels from this end, and answers for it where the other end watches too. A tunnel that
+ * has just been added counts as alive until it has shown otherwise, half a second later.
+ */
+export class PathMonitor {
+  readonly #dependencies: PathMonitorDependencies;
+  readonly #watches = new Map<string, TunnelWatch>();
+
+  constructor(dependencies: PathMonitorDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** The paths to watch from now on, whole. Those that stay keep what is known of them. */
+  set(paths: readonly WatchedPath[]): void {
+    const names = new Set(paths.map(({ interfaceName }) => interfaceName));
+    for (const [name, watch] of this.#watches) {
+      if (names.has(name)) continue;
+      watch.close();
+      this.#watches.delete(name);
+    }
+    for (const path of paths) this.#watch(path);
+  }
+
+  /** False for what is not watched. */
+  isAlive(interfaceName: string): boolean {
+    return this.#watches.get(interfaceName)?.isAlive ?? false;
+  }
+
+  /** By interface. */
+  statuses(): ReadonlyMap<string, PathStatus> {
+    return new Map(Array.from(this.#watches, ([name, watch]) => [name, watch.status()]));
+  }
+
+  /** Tells the other end of a path which members use this node, in as many messages as it takes. */
+  sendStrays(interfaceName: string, interfaceIds: readonly bigint[]): void {
+    for (let start = 0; start < interfaceIds.length; start += maxStraysPerMessage) {
+      const some = interfaceIds.slice(start, start + maxStraysPerMessage);
+      this.#watches.get(interfaceName)?.send({ kind: 'strays', interfaceIds: some });
+    }
+  }
+
+  /** Watches until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    let dueMs = clock.monotonicMs();
+    try {
+      while (!signal.aborted) {
+        try {
+          this.#tick();
+        } catch (error) {
+          log.error({ error }, 'could not look at the tunnels');
+        }
+        // Ticks that were missed, because the process was stopped, are not made up for.
+        dueMs = Math.max(dueMs + tickMs, clock.monotonicMs());
+        await clock.sleep(dueMs - clock.monotonicMs(), signal).catch(() => undefined);
+      }
+    } finally {
+      this.set([]);
+    }
+  }
+
+  #watch(path: WatchedPath): void {
+    const before = this.#watches.get(path.interfaceName);
+    if (before?.adopt(path)) return;
+    before?.close();
+    const { clock, log, random = Math.random, onStrays } = this.#dependencies;
+    const watch = new TunnelWatch(path, {
+      clock,
+      log,
+      random,
+      onStrays: (interfaceIds) => onStrays?.(path.interfaceName, interfaceIds),
+    });
+    this.#watches.set(path.interfaceName, watch);
+    watch.follow(LinkAddresses.read());
+  }
+
+  #tick(): void {
+    if (this.#watches.size === 0) return;
+    const counters = readTunnelCounters();
+    const addresses = LinkAddresses.read();
+    const changed: TunnelWatch[] = [];
+    for (const watch of this.#watches.values()) {
+      watch.follow(addresses);
+      if (watch.tick(counters.get(watch.interfaceName))) changed.push(watch);
+    }
+    // After all have been looked at, so that who hears of one change sees those of the same moment.
+    for (const { interfaceName, isAlive } of changed) {
+      this.#dependencies.log.debug({ interface: interfaceName, isAlive }, 'a path changed');
+      this.#dependencies.onChange(interfaceName, isAlive);
+    }
+  }
+}

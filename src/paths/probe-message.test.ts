@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  encodeProbe,
+  maxStraysPerMessage,
+  type ProbeMessage,
+  parseProbe,
+} from './probe-message.ts';
+
+const sequence = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const messages: fc.Arbitrary<ProbeMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant('ask' as const),
+    sequence,
+    using: fc.boolean(),
+    hearsYou: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant('answer' as const), sequence }),
+  fc.record({
+    kind: fc.constant('strays' as const),
+    interfaceIds: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), {
+      maxLength: maxStraysPerMessage,
+    }),
+  }),
+);
+const bytesOf = (message: ProbeMessage): Buffer => Buffer.from(encodeProbe(message));
+
+test('what is encoded is parsed as it was', () => {
+  fc.assert(
+    fc.property(messages, (message) => assert.deepEqual(parseProbe(bytesOf(message)), message)),
+  );
+});
+
+test('whatever is parsed is exactly what would be encoded', () => {
+  const noise = fc.oneof(
+    fc.uint8Array({ maxLength: 1_000 }),
+    fc.tuple(messages, fc.nat(), fc.nat(255)).map(([message, at, byte]) => {
+      const bytes = bytesOf(message);
+      bytes[at % bytes.length] = byte;
+      return bytes;
+    }),
+  );
+  fc.assert(
+    fc.property(noise, (bytes) => {
+      const message = parseProbe(Buffer.from(bytes));
+      if (message) assert.deepEqual(bytesOf(message), Buffer.from(bytes));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a message that is cut short or too long is none', () => {
+  fc.assert(
+    fc.property(messages, fc.nat(), (message, at) => {
+      const bytes = bytesOf(message);
+      const cut = parseProbe(bytes.subarray(0, at % bytes.length));
+      assert.ok(cut === undefined || cut.kind === 'strays');
+      assert.equal(parseProbe(Buffer.concat([bytes, Buffer.of(0)])), undefined);
+    }),
+  );
+});
+
+test('a message of another version is none', () => {
+  const bytes = bytesOf({ kind: 'answer', sequence: 7 });
+  bytes[1] = 2;
+  assert.equal(parseProbe(bytes), undefined);
+});
+
+test('no message is longer than what every network carries, and more strays than that are refused', () => {
+  const ids = Array.from({ length: maxStraysPerMessage }, (_, at) => BigInt(at));
+  assert.ok(encodeProbe({ kind: 'strays', interfaceIds: ids }).length <= 1_232);
+  assert.throws(() => encodeProbe({ kind: 'strays', interfaceIds: [...ids, 1n] }), RangeError);
+});

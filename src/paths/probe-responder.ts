@@ -1,0 +1,50 @@
+import type { Address } from '../model/prefix.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { LinkAddresses } from './link-addresses.ts';
+import { ProbeSocket, type ProbeSocketOptions } from './probe-socket.ts';
+
+export interface ProbeResponderDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /**
+   * A probe came.
+   * @param from the link-local address; WireGuard has made sure that it is the sender's own
+   * @param using whether the sender sends its packets by this tunnel now
+   */
+  readonly onAsk: (from: Address, using: boolean) => void;
+}
+
+/** How soon an interface that was made anew is listened on. */
+const followEveryMs = 250;
+
+/**
+ * The passive end of many tunnels that share an interface: answers each probe at once and remembers
+ * nothing, so that it costs some ten microseconds for each.
+ */
+export class ProbeResponder {
+  readonly #dependencies: ProbeResponderDependencies;
+  readonly #socket: ProbeSocket;
+
+  constructor(options: ProbeSocketOptions, dependencies: ProbeResponderDependencies) {
+    this.#dependencies = dependencies;
+    this.#socket = new ProbeSocket(options, {
+      log: dependencies.log,
+      onMessage: (message, from) => {
+        if (message.kind !== 'ask') return;
+        this.#socket.send({ kind: 'answer', sequence: message.sequence }, from);
+        dependencies.onAsk(from, message.using);
+      },
+    });
+  }
+
+  /** Answers until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    while (!signal.aborted) {
+      this.#socket.follow(LinkAddresses.read());
+      await clock.sleep(followEveryMs, signal).catch(() => undefined);
+    }
+    this.#socket.close();
+  }
+}
