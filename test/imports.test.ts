@@ -22,9 +22,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ['model', 'core', 'runtime'],
   store: ['model', 'runtime'],
   host: ['model', 'runtime'],
+  paths: ['model', 'core', 'runtime'],
   provision: ['model', 'core', 'runtime', 'trust', 'api', 'store'],
-  master: ['model', 'core', 'runtime', 'trust', 'api', 'store', 'host', 'provision'],
-  member: ['model', 'core', 'runtime', 'trust', 'api', 'host'],
+  master: ['model', 'core', 'runtime', 'trust', 'api', 'store', 'host', 'paths', 'provision'],
+  member: ['model', 'core', 'runtime', 'trust', 'api', 'host', 'paths'],
   cli: [
     ...['model', 'core', 'runtime', 'trust', 'api', 'store', 'host', 'provision'],
     ...['master', 'member'],
