@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { InvalidInputError } from '../model/error.ts';
 import { openStore } from './open-store.ts';
+import { StoreError } from './store-error.ts';
 
 test('sqlite: opens the file at the path, and reports what it does', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hanse store %20 '));
@@ -40,6 +41,12 @@ test('what names no store is refused with what would be right', async () => {
     });
 });
 
-test('etcd is said to be for later', async () => {
-  await assert.rejects(openStore('etcd://one:2379,two:2379'), /etcd comes with a later version/);
+test('etcd: a cluster that nobody can reach is named with what became of each member', async () => {
+  await assert.rejects(openStore('etcd://127.0.0.1:1,127.0.0.1:2/test'), (error) => {
+    assert.ok(error instanceof StoreError);
+    assert.equal(error.code, 'unavailable');
+    assert.match(error.message, /127\.0\.0\.1:1: .*ECONNREFUSED/);
+    assert.match(error.message, /127\.0\.0\.1:2: .*ECONNREFUSED/);
+    return true;
+  });
 });

@@ -10,7 +10,8 @@ export interface OpenStoreDependencies {
 
 /**
  * Opens the store that a URL names: `sqlite:PATH`, a file that all processes of one machine may
- * share. An implementation is loaded only when it is named.
+ * share, or `etcd://HOST,HOST,HOST/PREFIX` with options (see `etcd/etcd-url.ts`), a cluster that many
+ * machines may. An implementation is loaded only when it is named.
  * @throws InvalidInputError when no store can have this URL
  * @throws StoreError as the implementation says
  */
@@ -24,13 +25,12 @@ export async function openStore(
     const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
     return openSqliteStore({ path }, dependencies);
   }
-  if (scheme === 'etcd') {
-    throw new InvalidInputError(
-      `the store ${url.slice(0, 200)} cannot be used: etcd comes with a later version; use sqlite:PATH`,
-    );
+  if (scheme === 'etcd' || scheme === 'etcds') {
+    const { openEtcdStore } = await import('./etcd/etcd-store.ts');
+    return openEtcdStore({ url }, dependencies);
   }
   throw new InvalidInputError(
-    `"${url.slice(0, 200)}" does not name a store: write sqlite:PATH, such as sqlite:/var/lib/hanse/store.db`,
+    `"${url.slice(0, 200)}" does not name a store: write sqlite:PATH, such as sqlite:/var/lib/hanse/store.db, or etcd://HOST,HOST,HOST/PREFIX`,
   );
 }
 
