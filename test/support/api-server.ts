@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { EndpointDefinition } from '../../src/api/endpoint-definition.ts';
 import * as definitions from '../../src/api/endpoints.ts';
+import * as failoverDefinitions from '../../src/api/failover-endpoints.ts';
 import type { TestCredentials } from './test-vpn.ts';
 
 /** A request as the endpoint's schemas understood it. */
@@ -20,7 +21,7 @@ export interface ApiServerOptions {
   readonly credentials: TestCredentials;
   /** PEM: whose certificates clients must have. */
   readonly clientRoot: string;
-  /** What to answer: a document, an array of them for a stream, or a refusal. */
+  /** What to answer: a document, an array of them for a stream, a refusal or `hangUp`. */
   readonly answer: (request: ServedRequest) => unknown;
   /** Where CONNECT to a DNS name leads. */
   readonly relay?: (name: string) => number | undefined;
@@ -37,13 +38,16 @@ export class Refusal {
   }
 }
 
+/** Instead of an answer the connection ends, as when a master dies over a request. */
+export const hangUp = Symbol('hang up');
+
 export interface ApiServer extends AsyncDisposable {
   readonly port: number;
   /** The DNS names that were asked for by CONNECT. */
   readonly relayed: readonly string[];
 }
 
-const endpoints = Object.values(definitions).filter(
+const endpoints = [...Object.values(definitions), ...Object.values(failoverDefinitions)].filter(
   (value): value is EndpointDefinition & typeof value =>
     typeof value === 'object' && 'path' in value && 'method' in value,
 ) as readonly EndpointDefinition[];
@@ -108,7 +112,9 @@ async function serve(
 ): Promise<void> {
   const served = understand(request, await text(request));
   const reply = served ? answer(served) : new Refusal(404, notFound);
-  if (reply instanceof Refusal) {
+  if (reply === hangUp) {
+    response.destroy();
+  } else if (reply instanceof Refusal) {
     response.writeHead(reply.status).end(JSON.stringify(reply.problem));
   } else if (Array.isArray(reply)) {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });

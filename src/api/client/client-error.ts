@@ -27,6 +27,8 @@ export class ApiError extends HanseError {
  * - `interrupted`: the connection ended inside an answer; the outcome is unknown; retryable. Fields: as above.
  * - `bad-reply`: the answer is not what the endpoint defines. Fields: `master`, `endpoint`.
  * - `unknown-subset`, `unknown-master`: the directory has none of that name. Fields: `name`.
+ * - `no-master-ready`: several masters of a subset were asked and none did it; retryable when one may later.
+ *   Fields: `subset`, `masters`.
  * - `no-masters`: the profile lists no master. Fields: none.
  * - `not-running`: no member daemon serves the local socket. Fields: `address`.
  */
@@ -38,6 +40,7 @@ export type ClientErrorCode =
   | 'bad-reply'
   | 'unknown-subset'
   | 'unknown-master'
+  | 'no-master-ready'
   | 'no-masters'
   | 'not-running';
 

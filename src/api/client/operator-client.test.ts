@@ -7,6 +7,7 @@ import {
   startApiServer,
 } from '../../../test/support/api-server.ts';
 import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
+import type { MasterName } from '../../model/names.ts';
 import type { EndpointDefinition } from '../endpoint-definition.ts';
 import type * as definitions from '../endpoints.ts';
 import {
@@ -25,6 +26,17 @@ import {
   unbanMember,
   watchEvents,
 } from '../endpoints.ts';
+import type * as failoverDefinitions from '../failover-endpoints.ts';
+import {
+  acknowledgeForBackup,
+  drainMaster,
+  getReadiness,
+  handOver,
+  leaveForBackup,
+  listFailovers,
+  renewForBackup,
+  returnMaster,
+} from '../failover-endpoints.ts';
 import { ApiError, ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 import type { CallInput } from './request-target.ts';
@@ -44,15 +56,25 @@ const directory = () => ({
     id: '0123abcd',
     prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
     keying: 'per-subset',
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
+    lifetimes: {
+      certificateMs: 21_600_000,
+      keyRotationMs: 86_400_000,
+      absenceMs: 2_592_000_000,
+      settleMs: 60_000,
+    },
     createdAtMs: timeMs,
   },
   masters: [knownMaster('fra', fra.port), knownMaster('sin', sin.port), knownMaster('gone', 9)],
   subsets: [
-    { name: 'europe', acting: 'fra', backups: ['sin'], blocks: ['100.64.0.0/21'] },
-    { name: 'asia', acting: 'sin', backups: [], blocks: ['100.64.8.0/21'] },
-    { name: 'lost', acting: 'gone', backups: [], blocks: ['100.64.16.0/21'] },
+    subsetView('europe', ['fra', 'sin']),
+    subsetView('asia', ['sin']),
+    subsetView('lost', ['gone']),
   ],
+});
+
+const subsetView = (name: string, [home = '', ...backups]: readonly string[], acting = home) => ({
+  ...{ name, home, acting, backups },
+  blocks: [{ prefixes: ['100.64.0.0/21'], order: [home, ...backups] }],
 });
 
 before(async () => {
@@ -72,7 +94,9 @@ before(async () => {
     });
   fra = await start('fra');
   sin = await start('sin');
-  client = createOperatorClient({ profile: await vpn.profile([knownMaster('fra', fra.port)]) });
+  const profile = await vpn.profile([knownMaster('fra', fra.port)]);
+  // A master that is away for good is waited for no longer than a test has to.
+  client = createOperatorClient({ profile, searchTimeoutMs: 10 });
 });
 
 after(async () => {
@@ -95,6 +119,7 @@ const member = {
   alsoIn: ['europe'],
   acting: 'sin',
   backups: [],
+  order: ['sin'],
 };
 const audit = {
   version: 1,
@@ -114,7 +139,7 @@ const status = {
   store: 'sqlite',
   watches: ['directory/'],
   subsets: [],
-  masters: [{ name: 'sin', handshakeAgeMs: 1_000 }],
+  masters: [{ name: 'sin', handshakeAgeMs: 1_000, isAlive: true, sinceMs: timeMs }],
   received: [{ sender: 'operator:ada', kind: 'status', count: 1 }],
   refused: [],
 };
@@ -127,17 +152,29 @@ interface Case<E extends EndpointDefinition> {
   readonly served?: Partial<Record<'params' | 'query' | 'body', unknown>>;
   readonly answer: unknown;
   readonly by: 'fra' | 'sin';
+  /** For what only its caller knows whom to ask. */
+  readonly master?: 'sin';
 }
+type Definitions = typeof definitions & typeof failoverDefinitions;
 type EndpointName = {
-  [K in keyof typeof definitions]: (typeof definitions)[K] extends { readonly method: string }
-    ? K
-    : never;
-}[keyof typeof definitions];
+  [K in keyof Definitions]: Definitions[K] extends { readonly method: string } ? K : never;
+}[keyof Definitions];
 
 const inAsia = { params: { subset: 'asia' } };
+const sinItself = { params: { master: 'sin' } };
+const failover = {
+  version: 1,
+  subset: 'asia',
+  from: 'fra',
+  to: 'sin',
+  change: 'took-over',
+  noticedAtMs: timeMs,
+  takenAtMs: timeMs + 3,
+  actingAtMs: timeMs + 9,
+};
 const webInAsia = { params: { subset: 'asia', name: 'web-1' } };
 /** The type demands a case for every endpoint. */
-const cases: { readonly [K in EndpointName]: Case<(typeof definitions)[K]> } = {
+const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
   getDirectory: { endpoint: getDirectory, input: {}, answer: undefined, by: 'fra' },
   getStatus: { endpoint: getStatus, input: {}, answer: status, by: 'fra' },
   createInvite: {
@@ -219,18 +256,77 @@ const cases: { readonly [K in EndpointName]: Case<(typeof definitions)[K]> } = {
     answer: {},
     by: 'sin',
   },
+  drainMaster: {
+    endpoint: drainMaster,
+    input: { ...sinItself, body: {} },
+    served: { ...sinItself, body: { waitMs: 60_000 } },
+    answer: [
+      { type: 'handed-over', subset: 'asia', to: 'fra', afterMs: 12.5 },
+      { type: 'kept', subset: 'europe', reason: 'nobody is ready' },
+      { type: 'sessions', left: 3, afterMs: 20 },
+      { type: 'finished', kept: 1, sessions: 0, afterMs: 40 },
+    ],
+    by: 'sin',
+  },
+  returnMaster: {
+    endpoint: returnMaster,
+    input: sinItself,
+    served: sinItself,
+    answer: { subsets: [{ subset: 'asia', returned: false, reason: 'fra does not answer' }] },
+    by: 'sin',
+  },
+  listFailovers: {
+    endpoint: listFailovers,
+    input: inAsia,
+    served: { ...inAsia, query: { limit: 20 } },
+    answer: { failovers: [failover] },
+    by: 'sin',
+  },
+  handOver: {
+    endpoint: handOver,
+    input: { ...inAsia, body: { change: 'returned' } },
+    served: { ...inAsia, body: { change: 'returned' } },
+    answer: {},
+    by: 'sin',
+  },
+  getReadiness: {
+    endpoint: getReadiness,
+    input: inAsia,
+    answer: { ready: true },
+    by: 'sin',
+    master: 'sin',
+  },
+  renewForBackup: {
+    endpoint: renewForBackup,
+    input: { ...webInAsia, body: { publicKey: 'AAAA' } },
+    answer: { chain: [pem] },
+    by: 'sin',
+  },
+  leaveForBackup: {
+    endpoint: leaveForBackup,
+    input: { ...webInAsia, body: { identityKey: 'A'.repeat(43) } },
+    answer: {},
+    by: 'sin',
+  },
+  acknowledgeForBackup: {
+    endpoint: acknowledgeForBackup,
+    input: { ...inAsia, body: { members: [{ name: 'web-1', epoch: 2 }] } },
+    answer: {},
+    by: 'sin',
+  },
 };
 
-for (const [name, { endpoint, input, served, answer, by }] of Object.entries(cases)) {
+for (const [name, { endpoint, input, served, answer, by, master }] of Object.entries(cases)) {
   test(`${name} reaches the responsible master whole, and so does its answer`, async () => {
     nextAnswer = answer;
     asked.length = 0;
     const definition: EndpointDefinition = endpoint;
     const call = input as CallInput<EndpointDefinition>;
+    const options = master ? { master: master as MasterName } : {};
     const reply =
       definition.reply === 'stream'
-        ? await Array.fromAsync(client.stream(definition, call))
-        : await client.call(definition, call);
+        ? await Array.fromAsync(client.stream(definition, call, options))
+        : await client.call(definition, call, options);
     assert.deepEqual(reply, answer ?? directory());
     if (definition.path === getDirectory.path) return;
     const [only, ...others] = asked;
@@ -253,8 +349,7 @@ test('a request for another master goes through the one at hand, by its DNS name
 test('a named master is asked itself', async () => {
   nextAnswer = { ...status, master: 'sin' };
   asked.length = 0;
-  const [, { name: sinName } = { name: undefined }] = (await client.directory()).masters;
-  await client.call(getStatus, {}, sinName ? { master: sinName } : {});
+  await client.call(getStatus, {}, { master: 'sin' as MasterName });
   assert.deepEqual(
     asked.map(({ master }) => master),
     ['sin'],

@@ -1,24 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import type { MasterName } from '../../model/names.ts';
+import type { MasterName, SubsetName } from '../../model/names.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { EndpointDefinition, ReplyOf } from '../endpoint-definition.ts';
 import { type DirectoryView, getDirectory } from '../endpoints.ts';
-import { ClientError } from './client-error.ts';
+import { ApiError, ClientError } from './client-error.ts';
 import { credentialsRefused } from './connection-failure.ts';
 import { exchange, interrupted, readBody } from './http-exchange.ts';
 import { readLines } from './json-lines.ts';
-import {
-  connectDirectly,
-  connectThrough,
-  isTurnedAway,
-  type MasterSocket,
-} from './master-socket.ts';
+import { MasterConnector } from './master-connector.ts';
+import { findMaster, MasterSearch, type Miss, mastersOf } from './master-search.ts';
+import { isTurnedAway, type MasterSocket } from './master-socket.ts';
 import type { ApiCredentials, KnownMaster } from './operator-profile.ts';
 import { type CallInput, encodeRequest, type WireRequest } from './request-target.ts';
 
 /** A refusal follows the handshake at once; this is the other side of the world and back, twice. */
 const refusalTimeMs = 1_000;
+/** Between two rounds of a search: short beside the lease of 3 s that it may have to outwait. */
+const searchPauseMs = 250;
 
 export interface OperatorClientOptions {
   readonly profile: ApiCredentials;
@@ -26,10 +26,12 @@ export interface OperatorClientOptions {
   readonly connectTimeoutMs?: number;
   /** For one whole answer; a stream may be silent for as long as it likes. 30 s unless said. */
   readonly replyTimeoutMs?: number;
+  /** How long the masters of a subset are asked again while none of them acts. 6 s unless said. */
+  readonly searchTimeoutMs?: number;
 }
 
 export interface CallOptions {
-  /** Ask this one. Unless said, the master that acts for `params.subset`, or any that answers. */
+  /** Ask this one and no other. Unless said, whoever the endpoint says is responsible. */
   readonly master?: MasterName;
   readonly signal?: AbortSignal;
 }
@@ -56,7 +58,7 @@ export interface OperatorClient {
     options?: CallOptions,
   ): AsyncGenerator<ReplyOf<E>, void>;
 
-  /** The directory, asked for once and then kept for the life of the client. */
+  /** The directory, asked for once and then kept, until masters turn out to have changed places. */
   directory(signal?: AbortSignal): Promise<DirectoryView>;
 
   /** The directory when some call has needed it; undefined before. */
@@ -67,6 +69,10 @@ export interface OperatorClient {
  * A request goes to the first master of the profile that can be reached, and when another one is
  * responsible, through it to that one: an operator needs to reach only one master, and none but the
  * responsible one can read or forge the request.
+ *
+ * What only the acting master can do is asked of the subset's masters in turn, and again, until one
+ * acts: after a failover nobody has to say who. A request that may have been carried out is never
+ * sent a second time, unless it only reads.
  */
 export function createOperatorClient(options: OperatorClientOptions): OperatorClient {
   return new ConnectingOperatorClient(options);
@@ -74,16 +80,17 @@ export function createOperatorClient(options: OperatorClientOptions): OperatorCl
 
 class ConnectingOperatorClient implements OperatorClient {
   readonly #profile: ApiCredentials;
-  readonly #connectTimeoutMs: number;
   readonly #replyTimeoutMs: number;
-  /** The master that answered last is tried first. */
-  #entry: KnownMaster | undefined;
+  readonly #searchTimeoutMs: number;
+  readonly #connector: MasterConnector;
   #directory: DirectoryView | undefined;
 
   constructor(options: OperatorClientOptions) {
     this.#profile = options.profile;
-    this.#connectTimeoutMs = options.connectTimeoutMs ?? 3_000;
     this.#replyTimeoutMs = options.replyTimeoutMs ?? 30_000;
+    this.#searchTimeoutMs = options.searchTimeoutMs ?? 6_000;
+    const { profile, connectTimeoutMs = 3_000 } = options;
+    this.#connector = new MasterConnector({ profile, connectTimeoutMs });
   }
 
   async call<E extends EndpointDefinition>(
@@ -126,132 +133,137 @@ class ConnectingOperatorClient implements OperatorClient {
   }
 
   async directory(signal?: AbortSignal): Promise<DirectoryView> {
-    this.#directory ??= await this.call(getDirectory, {}, signal ? { signal } : {});
-    return this.#directory;
+    return (
+      this.#directory ?? this.#keep(await this.call(getDirectory, {}, signal ? { signal } : {}))
+    );
   }
 
   async #begin<E extends EndpointDefinition>(
     endpoint: E,
     input: CallInput<E>,
-    options: CallOptions,
-  ): Promise<{ readonly connection: MasterSocket; readonly response: IncomingMessage }> {
+    { master, signal = new AbortController().signal }: CallOptions,
+  ): Promise<Begun> {
     const request = encodeRequest(endpoint, input);
-    const target = await this.#responsible(endpoint, input, options);
-    try {
-      return await this.#send(request, target, options.signal);
-    } catch (error) {
-      throw await this.#explain(error, options.signal);
-    }
+    const { params } = input as { readonly params?: AskedFor };
+    const named = master ?? (endpoint.responsible === 'named' ? params?.master : undefined);
+    if (named !== undefined) return this.#ask(request, await this.#locate(named, signal), signal);
+    if (endpoint.responsible === 'any') return this.#ask(request, undefined, signal);
+    return this.#search(request, params?.subset, signal);
   }
 
-  async #send(
+  async #ask(
     request: WireRequest,
     target: KnownMaster | undefined,
-    signal = new AbortController().signal,
-  ): Promise<{ readonly connection: MasterSocket; readonly response: IncomingMessage }> {
-    const connection = await this.#connect(target, signal);
+    signal: AbortSignal,
+  ): Promise<Begun> {
+    const connection = await this.#connector.connect(target, signal);
     try {
       return { connection, response: await exchange(connection, request, signal) };
     } catch (error) {
       connection.socket.destroy();
+      throw await this.#explain(error, signal);
+    }
+  }
+
+  /** Asks the masters of a subset in turn, for as long as they may be changing places. */
+  async #search(
+    request: WireRequest,
+    subset: SubsetName | undefined,
+    signal: AbortSignal,
+  ): Promise<Begun> {
+    const search = new MasterSearch(subset);
+    const endsAtMs = systemClock.monotonicMs() + this.#searchTimeoutMs;
+    let directory = await this.directory(signal);
+    for (let round = 1; ; round += 1) {
+      for (const master of search.candidates(directory)) {
+        const outcome = await this.#try(request, master, signal);
+        if ('connection' in outcome) return outcome;
+        search.add(master, outcome);
+      }
+      // The first entry may be the one that is cut off, so two are heard, however long that takes.
+      const isOver = round > 1 && systemClock.monotonicMs() >= endsAtMs;
+      if (isOver || !search.mayPass) throw search.failure();
+      this.#connector.leaveEntry();
+      await systemClock.sleep(searchPauseMs, signal);
+      directory = await this.#readDirectoryAgain(directory, signal);
+    }
+  }
+
+  /** One request to one master; what was not done, and is safe to ask of another, is a result. */
+  async #try(
+    request: WireRequest,
+    master: KnownMaster,
+    signal: AbortSignal,
+  ): Promise<Begun | Miss> {
+    let connection: MasterSocket;
+    try {
+      connection = await this.#connector.connect(master, signal);
+    } catch (error) {
+      if (signal.aborted || !isOnlyAway(error)) throw error;
+      return { error, passes: true };
+    }
+    try {
+      return { connection, response: await exchange(connection, request, signal) };
+    } catch (cause) {
+      connection.socket.destroy();
+      const error = await this.#explain(cause, signal);
+      const isRead = request.method === 'GET';
+      if (error instanceof ApiError && error.code === 'not-acting') return { error, passes: true };
+      if (error instanceof ApiError && isRead && error.retryable) return { error, passes: false };
+      const brokeOff = error instanceof ClientError && error.code === 'interrupted';
+      if (brokeOff && isRead && !signal.aborted) return { error, passes: true };
       throw error;
     }
   }
 
   /** Tells a master that died from one that refuses us: all of them know operators by one root. */
-  async #explain(error: unknown, signal?: AbortSignal): Promise<unknown> {
+  async #explain(error: unknown, signal: AbortSignal): Promise<unknown> {
     if (!(error instanceof ClientError && error.code === 'interrupted')) return error;
-    const entry = await this.#connect(undefined, signal).catch(() => undefined);
+    const entry = await this.#connector.connect(undefined, signal).catch(() => undefined);
     if (!entry || !(await isTurnedAway(entry, refusalTimeMs))) return error;
     return credentialsRefused(entry.master, error);
   }
 
-  /** The master that has to answer; undefined when any may. */
-  async #responsible<E extends EndpointDefinition>(
-    endpoint: E,
-    input: CallInput<E>,
-    { master, signal }: CallOptions,
-  ): Promise<KnownMaster | undefined> {
-    if (master === undefined && endpoint.responsible === 'any') return undefined;
+  /** Where a master is that has to be asked itself. */
+  async #locate(name: MasterName, signal: AbortSignal): Promise<KnownMaster> {
     // Only operators may read the directory; a master that calls another has nothing but its profile.
-    const known = this.#profile.masters.find(({ name }) => name === master);
-    if (known && !this.#directory) return known;
-    const directory = await this.directory(signal);
-    return findMaster(directory, master ?? actingFor(directory, input));
+    const known = this.#profile.masters.find((master) => master.name === name);
+    return known && !this.#directory ? known : findMaster(await this.directory(signal), name);
   }
 
-  async #connect(target: KnownMaster | undefined, signal?: AbortSignal): Promise<MasterSocket> {
-    const options = {
-      profile: this.#profile,
-      timeoutMs: this.#connectTimeoutMs,
-      ...(signal ? { signal } : {}),
-    };
-    const entry = await this.#connectEntry(options);
-    if (target === undefined || target.name === entry.master.name) return entry;
-    return connectThrough(entry, target, options);
-  }
-
-  /** Tries the masters in turn until one has proved its name. */
-  async #connectEntry(options: Parameters<typeof connectDirectly>[1]): Promise<MasterSocket> {
-    const failures: ClientError[] = [];
-    for (const master of this.#candidates()) {
-      try {
-        const connection = await connectDirectly(master, options);
-        this.#entry = master;
-        return connection;
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        failures.push(error);
-      }
+  /** What is known stays when nobody can tell more. */
+  async #readDirectoryAgain(known: DirectoryView, signal: AbortSignal): Promise<DirectoryView> {
+    try {
+      return this.#keep(await this.call(getDirectory, {}, { signal }));
+    } catch (error) {
+      if (signal.aborted || !isOnlyAway(error)) throw error;
+      return known;
     }
-    throw noEntry(this.#profile, failures);
   }
 
-  #candidates(): readonly KnownMaster[] {
-    const { masters } = this.#profile;
-    const entry = this.#entry;
-    return entry ? [entry, ...masters.filter(({ name }) => name !== entry.name)] : masters;
+  #keep(directory: DirectoryView): DirectoryView {
+    this.#directory = directory;
+    this.#connector.learn(mastersOf(directory));
+    return directory;
   }
 }
 
-function actingFor(directory: DirectoryView, input: object): MasterName {
-  const { params } = input as { readonly params?: { readonly subset?: unknown } };
-  const subset = directory.subsets.find(({ name }) => name === params?.subset);
-  if (subset) return subset.acting;
-  const known = directory.subsets.map(({ name }) => name).join(', ') || 'none yet';
-  throw new ClientError(`there is no subset ${params?.subset}; the VPN has: ${known}`, {
-    code: 'unknown-subset',
-    fields: { name: String(params?.subset) },
-  });
+/** What of a path's parameters says who is to answer; they have been checked by then. */
+interface AskedFor {
+  readonly master?: MasterName;
+  readonly subset?: SubsetName;
 }
 
-function findMaster(directory: DirectoryView, wanted: MasterName): KnownMaster {
-  const master = directory.masters.find(({ name }) => name === wanted);
-  if (master) return master as KnownMaster;
-  const known = directory.masters.map(({ name }) => name).join(', ') || 'none yet';
-  throw new ClientError(`there is no master ${wanted}; the VPN has: ${known}`, {
-    code: 'unknown-master',
-    fields: { name: wanted },
-  });
+/** A request that was sent, and the head of its answer. */
+interface Begun {
+  readonly connection: MasterSocket;
+  readonly response: IncomingMessage;
 }
 
-/** One failure is told as it is; several as the first one's kind, with all of them listed. */
-function noEntry(profile: ApiCredentials, failures: readonly ClientError[]): ClientError {
-  const [first] = failures;
-  if (!first) {
-    return new ClientError(
-      `no master of ${profile.vpn} is known here yet: create one with \`hanse master create\``,
-      { code: 'no-masters' },
-    );
-  }
-  if (failures.length === 1) return first;
-  const list = failures.map(({ message }) => `\n  ${message}`).join('');
-  const outage = failures.find(({ code }) => code === 'unreachable') ?? first;
-  return new ClientError(`no master of ${profile.vpn} can be reached:${list}`, {
-    code: outage.code,
-    retryable: outage.retryable,
-    cause: new AggregateError(failures),
-  });
+/** Whether an error says no more than that one master cannot be asked now. */
+function isOnlyAway(error: unknown): error is ApiError | ClientError {
+  if (error instanceof ApiError) return error.retryable;
+  return error instanceof ClientError && (error.retryable || error.code === 'untrusted-master');
 }
 
 function noAnswerInTime(

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import {
+  type ApiServer,
+  hangUp,
+  Refusal,
+  startApiServer,
+} from '../../../test/support/api-server.ts';
+import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
+import { type MasterName, parseMasterName } from '../../model/names.ts';
+import { getDirectory, listAudit, listInvites, unbanMember } from '../endpoints.ts';
+import { ClientError } from './client-error.ts';
+import { createOperatorClient, type OperatorClient } from './operator-client.ts';
+
+/*
+ * Three masters serve one subset and change places. Each test says whom each one takes for the
+ * acting master, whether it can be reached, and how it answers.
+ */
+const names = ['fra', 'ams', 'lon'] as const;
+type Name = (typeof names)[number];
+interface State {
+  /** Who acts, as its directory has it. */
+  acting: Name;
+  /** Whether others may relay to it. */
+  isReached: boolean;
+  answer: () => unknown;
+}
+const states = {} as Record<Name, State>;
+const servers = new Map<string, ApiServer>();
+/** Which masters were asked anything but the directory, in order. */
+const asked: string[] = [];
+let vpn: TestVpn;
+const cleanup = new AsyncDisposableStack();
+
+before(async () => {
+  vpn = await TestVpn.create();
+  for (const name of names) {
+    const server = await startApiServer({
+      credentials: await vpn.master(name),
+      clientRoot: vpn.root.certificatePem,
+      answer: ({ endpoint }) => {
+        if (endpoint.path === getDirectory.path) return directory(states[name].acting);
+        asked.push(name);
+        return states[name].answer();
+      },
+      relay: (dnsName) => {
+        const target = dnsName.split('.')[0] as Name;
+        const isCutOff = !states[target].isReached || !states[name].isReached;
+        return isCutOff ? undefined : servers.get(target)?.port;
+      },
+    });
+    servers.set(name, cleanup.use(server));
+  }
+});
+after(() => cleanup.disposeAsync());
+
+beforeEach(() => {
+  asked.length = 0;
+  for (const name of names) {
+    states[name] = { acting: 'fra', isReached: true, answer: () => notActing(name) };
+  }
+});
+
+const timeMs = 1_795_000_000_000;
+const directory = (acting: Name) => ({
+  vpn: {
+    name: 'corp',
+    id: '0123abcd',
+    prefixes: ['100.64.0.0/10'],
+    keying: 'per-subset',
+    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
+    createdAtMs: timeMs,
+  },
+  masters: names.map((name) => knownMaster(name, servers.get(name)?.port ?? 9)),
+  subsets: [{ name: 'europe', home: 'fra', acting, backups: ['ams', 'lon'], blocks: [] }],
+});
+const notActing = (name: string) =>
+  new Refusal(421, {
+    code: 'not-acting',
+    message: `europe is not governed by ${name}`,
+    retryable: true,
+  });
+
+/** A client that knows only the entry to begin with. */
+async function clientVia(entry: Name, searchTimeoutMs = 6_000): Promise<OperatorClient> {
+  const profile = await vpn.profile([knownMaster(entry, servers.get(entry)?.port ?? 9)]);
+  return createOperatorClient({ profile, searchTimeoutMs });
+}
+
+const inEurope = { params: { subset: 'europe' } };
+const web = { params: { subset: 'europe', name: 'web-1' } };
+const invites = { invites: [] };
+
+test('a backup that has taken over is found, whatever the entry’s directory still says', async () => {
+  states.lon.answer = () => invites;
+  const client = await clientVia('fra');
+  assert.deepEqual(await client.call(listInvites, inEurope), invites);
+  assert.deepEqual(asked, ['fra', 'ams', 'lon']);
+});
+
+test('while nobody acts they are asked again, and the directory is read anew', async () => {
+  let rounds = 0;
+  states.ams.answer = () => {
+    rounds += 1;
+    if (rounds < 3) return notActing('ams');
+    return invites;
+  };
+  states.lon.acting = 'ams';
+  const client = await clientVia('fra');
+  assert.deepEqual(await client.call(listInvites, inEurope), invites);
+  assert.equal(rounds, 3);
+  assert.equal(client.knownDirectory?.subsets[0]?.acting, 'ams');
+});
+
+test('a dead acting master is passed over, for changes and for what any serving master knows', async () => {
+  states.fra.isReached = false;
+  states.ams.answer = () => ({});
+  const client = await clientVia('lon');
+  await client.call(unbanMember, web);
+  states.ams.answer = () => ({ entries: [] });
+  await client.call(listAudit, inEurope);
+  assert.deepEqual(asked, ['ams', 'ams']);
+});
+
+test('a change that may have been made is not sent a second time', async () => {
+  states.fra.answer = () => hangUp;
+  states.ams.answer = () => ({});
+  const client = await clientVia('lon');
+  await assert.rejects(client.call(unbanMember, web), { code: 'interrupted' });
+  assert.deepEqual(asked, ['fra']);
+});
+
+test('a question whose answer broke off is put to the next', async () => {
+  states.fra.answer = () => hangUp;
+  states.ams.answer = () => ({ entries: [] });
+  const client = await clientVia('lon');
+  assert.deepEqual(await client.call(listAudit, inEurope), { entries: [] });
+  assert.deepEqual(asked, ['fra', 'ams']);
+});
+
+test('an entry that is cut off from the others is left for one that is not', async () => {
+  states.fra.isReached = false;
+  states.ams.answer = () => ({});
+  const client = await clientVia('fra');
+  await client.call(unbanMember, web);
+  assert.equal(asked.at(-1), 'ams');
+});
+
+test('when nobody does it, everyone who was asked is named with what it said', async () => {
+  states.lon.isReached = false;
+  const client = await clientVia('ams', 10);
+  await assert.rejects(client.call(unbanMember, web), (error) => {
+    assert.ok(error instanceof ClientError);
+    assert.equal(error.code, 'no-master-ready');
+    assert.ok(error.retryable);
+    assert.match(
+      error.message,
+      /^no master of europe did it; each was asked and said:\n {2}fra: europe is not governed by fra\n {2}ams: .*\n {2}lon: /,
+    );
+    return true;
+  });
+});
+
+test('a refusal that is none of the kind ends the search at once', async () => {
+  const problem = { code: 'no-such-member', message: 'there is none', retryable: false };
+  states.fra.answer = () => new Refusal(404, problem);
+  states.ams.answer = () => ({});
+  const client = await clientVia('fra');
+  await assert.rejects(client.call(unbanMember, web), { code: 'no-such-member' });
+  assert.deepEqual(asked, ['fra']);
+});
+
+test('a master that is asked by name is asked once, and nobody else', async () => {
+  states.ams.answer = () => invites;
+  const client = await clientVia('fra');
+  const master: MasterName = parseMasterName('fra');
+  await assert.rejects(client.call(listInvites, inEurope, { master }), { code: 'not-acting' });
+  assert.deepEqual(asked, ['fra']);
+});
