@@ -91,11 +91,15 @@ export class LabVpn {
     await Promise.all(this.masters.map((master) => master.start()));
   }
 
-  /** Runs a command as the operator, from the first master's host. @throws HostError when it fails */
-  async hanse(args: readonly string[], timeoutMs = 60_000): Promise<string> {
+  /** Runs a command as the operator, from the first master's host unless said. @throws HostError when it fails */
+  async hanse(
+    args: readonly string[],
+    { timeoutMs = 60_000, on }: { readonly timeoutMs?: number; readonly on?: string } = {},
+  ): Promise<string> {
     const [first] = this.masters;
     if (!first) throw new Error('a VPN has at least one master');
-    const { stdout } = await first.node.run(
+    const host = on === undefined ? first.node : this.#lab.node(on);
+    const { stdout } = await host.run(
       'env',
       [`HANSE_DIR=${this.directory}`, hanseProgram, ...args],
       { timeoutMs },
