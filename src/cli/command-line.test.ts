@@ -174,6 +174,7 @@ const commands = [
   'subset list',
   'operator create',
   'operator renew',
+  'store copy',
   'invite create',
   'invite list',
   'invite revoke',

@@ -7,6 +7,7 @@ import { addMasterCommands } from './commands/master.ts';
 import { addLeaveCommand, addMemberCommands } from './commands/member.ts';
 import { addAuditCommand, addStatusCommand, addWatchCommand } from './commands/observe.ts';
 import { addOperatorCommands } from './commands/operator.ts';
+import { addStoreCommands } from './commands/store.ts';
 import { addSubsetCommands } from './commands/subset.ts';
 import { addVpnCommands } from './commands/vpn.ts';
 import { help } from './help.ts';
@@ -29,6 +30,7 @@ export function createProgram(terminal: Terminal, run: ActionRunner): Command {
   addMasterCommands(program, run);
   addSubsetCommands(program, run);
   addOperatorCommands(program, run);
+  addStoreCommands(program, run);
   addInviteCommands(program, run);
   addMemberCommands(program, run);
   addStatusCommand(program, run);

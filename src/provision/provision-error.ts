@@ -8,6 +8,11 @@ import { HanseError } from '../model/error.ts';
  * - `unknown-master`: no master of that name. Fields: `name`.
  * - `address-taken`: another master has the same endpoint. Fields: `name`, `endpoint`.
  * - `exhausted`: no more masters, or subsets, fit into one VPN. Fields: `limit`.
+ * - `not-empty`: a store or a directory that must be empty is not. Fields: `store` or `directory`.
+ * - `in-use`: masters hold leases in a store that must rest; retryable. Fields: `subsets`.
+ * - `source-changed`: a store was changed while it was copied; retryable. Fields: `key`.
+ * - `differs`: a store does not hold what was written; retryable. Fields: `key`.
+ * - `bad-backup`: a backup is damaged, or what it holds cannot be. Fields: `what`.
  * - `conflict`: others kept changing the directory; retryable. Fields: `name`.
  */
 export type ProvisionErrorCode =
@@ -18,6 +23,11 @@ export type ProvisionErrorCode =
   | 'unknown-master'
   | 'address-taken'
   | 'exhausted'
+  | 'not-empty'
+  | 'in-use'
+  | 'source-changed'
+  | 'differs'
+  | 'bad-backup'
   | 'conflict';
 
 export class ProvisionError extends HanseError<ProvisionErrorCode> {}

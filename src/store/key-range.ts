@@ -1,6 +1,6 @@
 /*
  * Keys are ordered by Unicode code points, which is the order of their UTF-8 bytes and not always
- * the order of JavaScript's `<`. So every store compares keys itself; code outside does not.
+ * the order of JavaScript's `<`. Whoever must compare two keys does so here.
  */
 
 const lastCodePoint = 0x10ffff;
@@ -23,4 +23,9 @@ export function prefixEnd(prefix: string): string | undefined {
 /** The smallest key greater than this one. It relies on keys never containing U+0000. */
 export function keyAfter(key: string): string {
   return `${key}\u0001`;
+}
+
+/** Negative, zero or positive, as stores order keys. */
+export function compareKeys(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one, 'utf8'), Buffer.from(other, 'utf8'));
 }
