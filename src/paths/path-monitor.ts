@@ -90,8 +90,9 @@ export class PathMonitor {
           log.error({ error }, 'could not look at the tunnels');
         }
         // Ticks that were missed, because the process was stopped, are not made up for.
-        dueMs = Math.max(dueMs + tickMs, clock.monotonicMs());
-        await clock.sleep(dueMs - clock.monotonicMs(), signal).catch(() => undefined);
+        const nowMs = clock.monotonicMs();
+        dueMs = Math.max(dueMs + tickMs, nowMs);
+        await clock.sleep(dueMs - nowMs, signal).catch(() => undefined);
       }
     } finally {
       this.set([]);

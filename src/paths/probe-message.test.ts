@@ -8,21 +8,15 @@ import {
   parseProbe,
 } from './probe-message.ts';
 
-const sequence = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const sequences = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const messages: fc.Arbitrary<ProbeMessage> = fc.oneof(
-  fc.record({
-    kind: fc.constant('ask' as const),
-    sequence,
-    using: fc.boolean(),
-    hearsYou: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant('answer' as const), sequence }),
-  fc.record({
-    kind: fc.constant('strays' as const),
-    interfaceIds: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), {
-      maxLength: maxStraysPerMessage,
-    }),
-  }),
+  fc
+    .tuple(sequences, fc.boolean(), fc.boolean())
+    .map(([sequence, using, hearsYou]) => ({ kind: 'ask' as const, sequence, using, hearsYou })),
+  sequences.map((sequence) => ({ kind: 'answer' as const, sequence })),
+  fc
+    .array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: maxStraysPerMessage })
+    .map((interfaceIds) => ({ kind: 'strays' as const, interfaceIds })),
 );
 const bytesOf = (message: ProbeMessage): Buffer => Buffer.from(encodeProbe(message));
 

@@ -1,0 +1,48 @@
+import { PathMonitor, type PathStatus, type WatchedPath } from '../../src/paths/path-monitor.ts';
+import { ProbeResponder } from '../../src/paths/probe-responder.ts';
+import type { ProbeSocketOptions } from '../../src/paths/probe-socket.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { silentLog } from '../../src/runtime/log.ts';
+
+/* What a `PathProcess` runs: monitor and responder of one node, in its network namespace. */
+
+export type PathCall =
+  | { readonly name: 'set'; readonly paths: readonly WatchedPath[] }
+  | { readonly name: 'strays'; readonly interfaceName: string; readonly ids: readonly string[] }
+  | { readonly name: 'respond'; readonly options: ProbeSocketOptions };
+
+export type PathEvent =
+  | { readonly name: 'ready' }
+  | { readonly name: 'statuses'; readonly statuses: readonly (readonly [string, PathStatus])[] }
+  | { readonly name: 'changed'; readonly interfaceName: string; readonly isAlive: boolean }
+  | { readonly name: 'strays'; readonly interfaceName: string; readonly ids: readonly string[] }
+  | { readonly name: 'asked'; readonly from: string; readonly using: boolean };
+
+const send = (event: PathEvent): void => void process.send?.(event);
+const environment = { clock: systemClock, log: silentLog() };
+const { signal } = new AbortController();
+
+const monitor = new PathMonitor({
+  ...environment,
+  onChange: (interfaceName, isAlive) => send({ name: 'changed', interfaceName, isAlive }),
+  onStrays: (interfaceName, ids) =>
+    send({ name: 'strays', interfaceName, ids: ids.map((id) => id.toString()) }),
+});
+
+process.on('message', (call: PathCall) => {
+  switch (call.name) {
+    case 'set':
+      return monitor.set(call.paths);
+    case 'strays':
+      return monitor.sendStrays(call.interfaceName, call.ids.map(BigInt));
+    case 'respond': {
+      const onAsk = (from: string, using: boolean): void => send({ name: 'asked', from, using });
+      void new ProbeResponder(call.options, { ...environment, onAsk }).run(signal);
+    }
+  }
+});
+process.on('disconnect', () => process.exit());
+
+void monitor.run(signal);
+setInterval(() => send({ name: 'statuses', statuses: [...monitor.statuses()] }), 50);
+send({ name: 'ready' });
