@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from 'node:tls';
 import { WebSocket } from 'ws';
 import {
+  type GroupKeyView,
   type MasterMessage,
   type MemberMessage,
   maxMasterMessageBytes,
@@ -119,15 +120,15 @@ export class SimulatedMember {
       if (message.retryable) resolve(false);
       else reject(new Error(`${this.name} was refused: ${message.message}`));
     } else if (message.type === 'admitted') {
-      this.#acknowledge(message.view.revision);
+      this.#acknowledge(message.view);
       resolve(true);
-    } else if (message.type === 'view') this.#acknowledge(message.view.revision);
-    else if (message.type === 'key-changed') this.#acknowledge(message.revision);
+    } else if (message.type === 'view') this.#acknowledge(message.view);
+    else if (message.type === 'key-changed') this.#acknowledge(message);
   }
 
-  #acknowledge(revision: number): void {
+  #acknowledge({ revision, key }: { readonly revision: number; readonly key: GroupKeyView }): void {
     this.#options.onRevision(revision);
-    this.#send({ type: 'acknowledge', revision });
+    this.#send({ type: 'acknowledge', revision, epoch: key.epoch });
   }
 
   #send(message: MemberMessage): void {

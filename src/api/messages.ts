@@ -64,6 +64,7 @@ export const memberMessageSchema = z.discriminatedUnion('type', [
 ]);
 export type MemberMessage = z.infer<typeof memberMessageSchema>;
 export type JoinMessage = z.infer<typeof joinSchema>;
+export type HelloMessage = z.infer<typeof helloSchema>;
 
 /** How to reach a master; the chain binds its WireGuard keys to its name and must be checked first. */
 export const masterContactSchema = z.object({

@@ -22,7 +22,7 @@ export function createAlsoInAnnouncer(
   const announce = async (caller: KnownCaller, chain: readonly string[]): Promise<void> => {
     if (caller.identity.kind !== 'member') return;
     const { subset, name } = caller.identity;
-    const acting = directory.actingFor(subset);
+    const acting = directory.actingNow(subset);
     const known = acting && directory.masters.get(acting);
     if (!known) return;
     const client = createOperatorClient({

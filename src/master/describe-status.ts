@@ -8,7 +8,7 @@ import { softwareVersion } from '../runtime/software-version.ts';
 import { directoryPrefix } from '../store/keys.ts';
 import type { Master } from './master.ts';
 import type { MasterMetrics } from './observability/master-metrics.ts';
-import { Roll } from './subset/roll.ts';
+import { RollFollower } from './subset/roll-follower.ts';
 
 export interface StatusOptions {
   readonly name: MasterName;
@@ -33,7 +33,10 @@ export async function describeStatus(
       version: backend.kind === 'kernel' ? release() : backend.version,
     },
     store: options.storeUrl,
-    watches: [directoryPrefix, ...[...master.subsets.following().keys()].flatMap(Roll.prefixesOf)],
+    watches: [
+      directoryPrefix,
+      ...[...master.subsets.following().keys()].flatMap(RollFollower.prefixesOf),
+    ],
     subsets: subsetStatuses(master),
     masters: handshakeAges(master, await master.gateway.observe(), clock.nowMs()),
     received: [...(await metrics.receivedCounts()), ...(await metrics.storeEventCounts())],
@@ -42,23 +45,15 @@ export async function describeStatus(
 }
 
 function subsetStatuses({ subsets, hub }: Master): MasterStatus['subsets'] {
-  const backup = [...subsets.following()].map(([name, roll]) => ({
-    name,
-    role: 'backup' as const,
+  return subsets.serving().map(({ subset, roll, key }) => ({
+    name: subset,
+    role: subsets.find(subset) ? 'acting' : 'backup',
+    epoch: key.epoch,
+    keyCreatedAtMs: key.createdAtMs,
     members: roll.activeCount,
     suspended: roll.suspendedCount,
-    connected: 0,
+    connected: hub.count(subset),
   }));
-  const acting = subsets.acting().map(({ state }) => ({
-    name: state.subset,
-    role: 'acting' as const,
-    epoch: state.key.epoch,
-    keyCreatedAtMs: state.key.createdAtMs,
-    members: state.roll.activeCount,
-    suspended: state.roll.suspendedCount,
-    connected: hub.count(state.subset),
-  }));
-  return [...acting, ...backup];
 }
 
 /** The other masters, and when WireGuard last shook hands with each. */

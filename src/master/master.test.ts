@@ -8,9 +8,9 @@ import { RunningMaster } from '../../test/support/running-master.ts';
 import { SessionNode } from '../../test/support/session-client.ts';
 import { until } from '../../test/support/until.ts';
 import { getStatus } from '../api/endpoints.ts';
-import { addressCapacity } from '../core/addressing.ts';
+import { addressCapacity, type Blocks, blockPairs } from '../core/addressing.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
-import { Roll } from './subset/roll.ts';
+import { RollFollower } from './subset/roll-follower.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const berlin = parseSubsetName('berlin');
@@ -72,7 +72,10 @@ test('a master watches the directory and the rolls that it backs up, and nothing
   const status = async (name: string) =>
     operator.call(getStatus, {}, { master: parseMasterName(name) });
   await until('the roll is followed', () => elbe.master.subsets.following().has(berlin));
-  assert.deepEqual((await status('elbe')).watches, ['directory/', ...Roll.prefixesOf(berlin)]);
+  assert.deepEqual((await status('elbe')).watches, [
+    'directory/',
+    ...RollFollower.prefixesOf(berlin),
+  ]);
   assert.deepEqual((await status('spree')).watches, ['directory/']);
 });
 
@@ -81,7 +84,7 @@ test('a backup has the roll of its subset warm', async () => {
   const { session } = await new SessionNode('paula').join(spree.endpoint, token);
   await session[Symbol.asyncDispose]();
   const followed = await until('the roll', () => elbe.master.subsets.following().get(berlin));
-  await until('the member', () => followed.findActive(parseMemberName('paula')));
+  await until('the member', () => followed.served?.roll.findActive(parseMemberName('paula')));
 });
 
 test('a subset is acted for by its master and by nobody else', async () => {
@@ -101,13 +104,12 @@ test('each master routes the other one’s blocks over the backbone, and has pee
   const [towardsMembers, backbone] = elbe.host.state.interfaces;
   const own = elbe.master.directory.subsets.get(hamburg)?.record;
   const other = elbe.master.directory.subsets.get(berlin)?.record;
+  const blocksOf = (record: Blocks) => blockPairs(record).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
   const destinations = (routes = backbone?.routes) => routes?.map(({ destination }) => destination);
-  assert.deepEqual(destinations(towardsMembers?.routes), [
-    ...(own?.ipv4Blocks ?? []),
-    own?.ipv6Block,
-  ]);
+  assert.ok(own && other);
+  assert.deepEqual(destinations(towardsMembers?.routes), blocksOf(own));
   const reached = elbe.host.state.interfaces.slice(1).flatMap(({ routes }) => destinations(routes));
-  assert.deepEqual(reached, [...(other?.ipv4Blocks ?? []), other?.ipv6Block]);
+  assert.deepEqual(reached, blocksOf(other));
   assert.equal(towardsMembers?.peers.length, elbe.subset('hamburg').state.roll.activeCount);
 });
 

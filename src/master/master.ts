@@ -10,7 +10,6 @@ import { createAlsoInAnnouncer } from './also-in-announcer.ts';
 import type { Directory } from './directory/directory.ts';
 import { DirectoryFollower } from './directory/directory-follower.ts';
 import { GatewayKeeper } from './gateway/gateway-keeper.ts';
-import type { StoredGroupKey } from './group-key-store.ts';
 import type { CallerContext } from './http/caller.ts';
 import { OperatorAccess } from './http/operator-access.ts';
 import type { MasterIdentity } from './master-identity.ts';
@@ -21,6 +20,8 @@ import type { MemberSession } from './session/member-session.ts';
 import type { SessionObserver } from './session/membership-gate.ts';
 import { SessionHub } from './session/session-hub.ts';
 import { SessionListener } from './session/session-listener.ts';
+import type { RollFollowerEvents } from './subset/roll-follower.ts';
+import type { ServedSubset } from './subset/served-subset.ts';
 import { SubsetKeeper } from './subset/subset-keeper.ts';
 import type { SubsetEvents } from './subset/subset-state.ts';
 import { SubsetViews } from './subset/subset-views.ts';
@@ -47,7 +48,7 @@ export interface MasterDependencies {
 const backboneTurnMs = 20_000;
 
 /** One master's parts, wired: what the directory, the subsets, the sessions and the gateway tell each other. */
-export class Master implements SubsetEvents, SessionObserver {
+export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver {
   readonly name: MasterName;
   readonly directory: Directory;
   readonly follower: DirectoryFollower;
@@ -56,10 +57,10 @@ export class Master implements SubsetEvents, SessionObserver {
   readonly gateway: GatewayKeeper;
   readonly sessions: SessionListener;
   readonly access: OperatorAccess;
+  readonly views: SubsetViews;
   readonly events = new LiveEvents();
   readonly #options: MasterOptions;
   readonly #dependencies: MasterDependencies;
-  readonly #views: SubsetViews;
 
   private constructor(
     follower: DirectoryFollower,
@@ -71,7 +72,7 @@ export class Master implements SubsetEvents, SessionObserver {
     this.#dependencies = dependencies;
     this.follower = follower;
     this.directory = follower.directory;
-    this.#views = new SubsetViews(this.directory);
+    this.views = new SubsetViews(this.directory);
     this.hub = new SessionHub(dependencies);
     this.subsets = this.#createSubsets();
     this.gateway = new GatewayKeeper(
@@ -84,7 +85,7 @@ export class Master implements SubsetEvents, SessionObserver {
       ...dependencies,
       directory: this.directory,
       subsets: this.subsets,
-      views: this.#views,
+      views: this.views,
       gatewayReady: () => this.gateway.refresh(),
       announceAlsoIn: createAlsoInAnnouncer(
         { identity: options.identity, directory: this.directory },
@@ -120,6 +121,7 @@ export class Master implements SubsetEvents, SessionObserver {
         sealingKey: this.#options.sealingKey,
         directory: this.directory,
         events: this,
+        followed: this,
         isConnected: ({ subset, name }) => this.hub.find(subset, name) !== undefined,
         onActingChanged: (subset) => this.#actingChanged(subset),
         onRollEvents: (subset, count) =>
@@ -146,14 +148,14 @@ export class Master implements SubsetEvents, SessionObserver {
   directoryChanged(changes: number): void {
     this.#dependencies.metrics.storeEvents('directory', changes);
     this.subsets.reconcile();
-    for (const { state } of this.subsets.acting()) this.#refreshView(state.subset, state.key);
+    for (const served of this.subsets.serving()) this.#refreshView(served);
     void this.gateway.refresh();
   }
 
   #actingChanged(subset: SubsetName): void {
-    const acting = this.subsets.find(subset);
-    if (acting) this.#refreshView(subset, acting.state.key);
-    else this.#views.forget(subset);
+    const served = this.subsets.serving().find((one) => one.subset === subset);
+    if (served) this.#refreshView(served);
+    else this.views.forget(subset);
     void this.gateway.refresh();
   }
 
@@ -161,8 +163,14 @@ export class Master implements SubsetEvents, SessionObserver {
     void this.gateway.refresh();
   }
 
-  keyChanged(subset: SubsetName, key: StoredGroupKey): void {
-    this.#refreshView(subset, key);
+  keyChanged(served: ServedSubset): void {
+    this.#refreshView(served);
+    void this.gateway.refresh();
+  }
+
+  /** Heard from the store, about a subset that another master acts for. */
+  departed(member: MemberRecord): void {
+    this.hub.end(member, endReasonOf(member));
   }
 
   ended(member: MemberRecord, reason: EndReason): void {
@@ -210,9 +218,10 @@ export class Master implements SubsetEvents, SessionObserver {
     });
   }
 
-  #refreshView(subset: SubsetName, key: StoredGroupKey): void {
-    const step = this.#views.update(subset, key);
+  #refreshView(served: ServedSubset): void {
+    const step = this.views.update(served);
     if (!step) return;
+    const { subset } = served;
     if (step.onlyKey) this.hub.broadcastKey(subset, step.previousRevision, step.view);
     else this.hub.broadcastView(subset, step.view);
   }
@@ -221,4 +230,9 @@ export class Master implements SubsetEvents, SessionObserver {
     const { name, rootCertificate } = this.directory.vpn;
     return { vpn: name, rootCertificate, nowMs: this.#dependencies.clock.nowMs() };
   }
+}
+
+/** A record that is gone by the time this master reads it was one of somebody who was put out. */
+function endReasonOf({ state }: MemberRecord): EndReason {
+  return state === 'active' || state === 'suspended' ? 'evicted' : state;
 }

@@ -177,7 +177,12 @@ export const actingLeaseSchema = z.object({
   version: z.literal(1),
   master: masterNameSchema,
   sinceMs: timeMs,
+  /** The holder before gives it to that master, which has to bind the key to a lease of its own. */
+  offered: z
+    .object({ from: masterNameSchema, change: z.enum(['handed-over', 'returned']) })
+    .optional(),
 });
+export type ActingLease = z.infer<typeof actingLeaseSchema>;
 
 /** `roll/SUBSET/failover/TIME-ID`: one change of the acting master, written by the new one under its lease. */
 export const failoverRecordSchema = z.object({
@@ -319,6 +324,7 @@ export const auditActionSchema = z.enum([
   'key-rotated',
   'block-added',
   'subset-restored',
+  'acting-changed',
 ]);
 export type AuditAction = z.infer<typeof auditActionSchema>;
 

@@ -176,11 +176,11 @@ describe('a stranger', { timeout: 300_000 }, () => {
     await using _closing = session;
     const before = await readRefusals(bed.master, 'too-many');
     for (let sent = 0; sent < 1_000; sent += 1) {
-      session.send({ type: 'acknowledge', revision: admitted.view.revision });
+      session.acknowledge(admitted.view);
     }
     assert.equal((await session.close()).code, 1008);
     assert.ok((await readRefusals(bed.master, 'too-many')) > before);
-    await using again = await node.resume(bed.north.endpoint, admitted.view.revision);
+    await using again = await node.resume(bed.north.endpoint, admitted.view);
     again.send({ type: 'renew' });
     await again.expect('renewed');
   });
@@ -192,8 +192,8 @@ describe('a stranger', { timeout: 300_000 }, () => {
       await bed.operator.invite('north'),
     );
     await using _closing = session;
-    session.send({ type: 'acknowledge', revision: admitted.view.revision + 1_000_000 });
-    session.send({ type: 'hello', appliedRevision: Number.MAX_SAFE_INTEGER });
+    session.acknowledge({ ...admitted.view, revision: admitted.view.revision + 1_000_000 });
+    session.sayHello({ ...admitted.view, revision: Number.MAX_SAFE_INTEGER });
     assert.equal((await session.expect('view')).view.revision, admitted.view.revision);
   });
 

@@ -4,6 +4,7 @@ import type { AdmissionRequest } from '../../src/core/admission.ts';
 import type { StoredGroupKey } from '../../src/master/group-key-store.ts';
 import { ActingSubset } from '../../src/master/subset/acting-subset.ts';
 import type { AdmissionResult } from '../../src/master/subset/admissions.ts';
+import type { ServedSubset } from '../../src/master/subset/served-subset.ts';
 import { type HeldLease, holdSubsetLease } from '../../src/master/subset/subset-lease.ts';
 import type { SubsetEvents } from '../../src/master/subset/subset-state.ts';
 import {
@@ -38,7 +39,7 @@ export class RecordedEvents implements SubsetEvents {
   readonly audit: AuditRecord[] = [];
 
   rollChanged(): void {}
-  keyChanged(_subset: SubsetName, key: StoredGroupKey): void {
+  keyChanged({ key }: ServedSubset): void {
     this.keys.push(key);
   }
   ended({ name }: MemberRecord, reason: EndReason): void {

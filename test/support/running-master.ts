@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { View } from '../../src/api/messages.ts';
 import { describeStatus } from '../../src/master/describe-status.ts';
 import { ControlServer } from '../../src/master/http/control-server.ts';
 import { Master } from '../../src/master/master.ts';
@@ -99,6 +100,11 @@ export class RunningMaster implements AsyncDisposable {
     return this.master.subsets.require(parseSubsetName(name));
   }
 
+  /** What this master tells members of a subset that it serves. */
+  view(name: string): View {
+    return this.master.views.current(parseSubsetName(name));
+  }
+
   async received(sender: string, kind: string): Promise<number> {
     const counts = await this.metrics.receivedCounts();
     return counts.find((row) => row.sender === sender && row.kind === kind)?.count ?? 0;
@@ -116,7 +122,7 @@ export class RunningMaster implements AsyncDisposable {
 
 /** Resolves when the master acts for all that the directory gives it. */
 async function actsForAll({ directory, subsets, name }: Master): Promise<void> {
-  const { acting } = directory.subsetsOf(name);
+  const acting = directory.servedBy(name).filter((record) => record.acting === name);
   await until('the master acts', () =>
     acting.every((record) => subsets.find(record.name) !== undefined),
   );

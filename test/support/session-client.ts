@@ -21,6 +21,12 @@ import { until } from './until.ts';
 
 type MessageOf<Type extends MasterMessage['type']> = Extract<MasterMessage, { type: Type }>;
 
+/** What of a view is acknowledged; a new key is one too. */
+export interface AppliedView {
+  readonly revision: number;
+  readonly key: { readonly epoch: number };
+}
+
 /** A node that speaks the session protocol by hand, without the member's software. */
 export class SessionNode {
   readonly name: string;
@@ -64,10 +70,10 @@ export class SessionNode {
     return { session, admitted };
   }
 
-  /** Connects with what it has and says `hello`. */
-  async resume(endpoint: Endpoint, appliedRevision: number): Promise<ClientSession> {
+  /** Connects with what it has and says `hello`. @param applied undefined for none */
+  async resume(endpoint: Endpoint, applied?: AppliedView): Promise<ClientSession> {
     const session = await this.connect(endpoint);
-    session.send({ type: 'hello', appliedRevision });
+    session.sayHello(applied);
     return session;
   }
 }
@@ -106,6 +112,18 @@ export class ClientSession implements AsyncDisposable {
 
   send(message: MemberMessage): void {
     this.socket.send(JSON.stringify(message));
+  }
+
+  sayHello(applied?: AppliedView): void {
+    this.send({
+      type: 'hello',
+      appliedRevision: applied?.revision ?? 0,
+      appliedEpoch: applied?.key.epoch ?? 0,
+    });
+  }
+
+  acknowledge({ revision, key }: AppliedView): void {
+    this.send({ type: 'acknowledge', revision, epoch: key.epoch });
   }
 
   /** The next message, which must be of the type. */

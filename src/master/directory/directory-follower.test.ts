@@ -102,13 +102,13 @@ test('subsets come and go as the store has them', async () => {
   await using bed = await MasterBed.create({ subsets: { hamburg: ['elbe', 'trave'] } });
   await using following = await follow(bed);
   const hamburg = parseSubsetName('hamburg');
-  assert.equal(following.directory.actingFor(hamburg), elbe);
+  assert.equal(following.directory.homeOf(hamburg), elbe);
   assert.deepEqual(
-    following.directory.subsetsOf(trave).backup.map(({ name }) => name),
+    following.directory.servedBy(trave).map(({ name }) => name),
     [hamburg],
   );
   await bed.store.transact({ if: [], then: [{ delete: subsetKey(hamburg) }] });
-  await until('the removal', () => following.directory.actingFor(hamburg) === undefined);
+  await until('the removal', () => following.directory.homeOf(hamburg) === undefined);
 });
 
 test('a backbone key that many masters rotate at once gets one new epoch', async () => {

@@ -1,27 +1,18 @@
-import type { MasterName, SubsetName } from '../../model/names.ts';
-import {
-  decodeRecord,
-  masterRecordSchema,
-  subsetRecordSchema,
-  type VpnRecord,
-  vpnRecordSchema,
-} from '../../model/records.ts';
+import { decodeRecord, type VpnRecord, vpnRecordSchema } from '../../model/records.ts';
+import { Backoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import {
-  backboneKeyKey,
-  backboneKeyPrefix,
-  directoryPrefix,
-  masterPrefix,
-  subsetPrefix,
-  vpnKey,
-} from '../../store/keys.ts';
+import { backboneKeyKey, directoryPrefix, vpnKey } from '../../store/keys.ts';
 import type { Change, Entry, Store } from '../../store/store.ts';
-import { verifyChain } from '../../trust/certificate-check.ts';
+import { StoreError } from '../../store/store-error.ts';
 import type { SealingKey } from '../../trust/sealing.ts';
 import { GroupKeyStore } from '../group-key-store.ts';
 import { MasterError } from '../master-error.ts';
 import { Directory } from './directory.ts';
+import { deleteAllExcept, deleteDirectoryEntry, putDirectoryEntry } from './directory-records.ts';
+
+/** The directory changes rarely; what is late by this much costs a little of a takeover. */
+const retryDelays = { minMs: 100, maxMs: 2_000 };
 
 export interface DirectoryFollowerDependencies {
   readonly store: Store;
@@ -38,6 +29,7 @@ export class DirectoryFollower {
   readonly #dependencies: DirectoryFollowerDependencies;
   readonly #backboneKeys: GroupKeyStore;
   #revision = 0;
+  #mustReadAnew = false;
 
   private constructor(vpn: VpnRecord, dependencies: DirectoryFollowerDependencies) {
     this.directory = new Directory(vpn);
@@ -67,11 +59,34 @@ export class DirectoryFollower {
     return follower;
   }
 
-  /** Follows until the signal is aborted. @throws StoreError when the store fails */
+  /**
+   * Follows until the signal is aborted. A store that is out of reach is waited for, and what it
+   * has forgotten meanwhile is read anew.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    const backoff = new Backoff(retryDelays);
+    while (!signal.aborted) {
+      try {
+        await this.#watch(backoff, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ error }, 'following the directory failed; trying again');
+        if (error instanceof StoreError && error.code === 'compacted') this.#mustReadAnew = true;
+      }
+      await clock.sleep(backoff.nextDelayMs(), signal).catch(() => undefined);
+    }
+  }
+
+  async #watch(backoff: Backoff, signal: AbortSignal): Promise<void> {
     const { store, onChanged } = this.#dependencies;
+    if (this.#mustReadAnew) {
+      onChanged(await this.#readAll(signal));
+      this.#mustReadAnew = false;
+    }
     const options = { prefixes: [directoryPrefix], afterRevision: this.#revision };
     for await (const batch of store.watch(options, signal)) {
+      backoff.reset();
       for (const change of batch.changes) await this.#apply(change);
       this.#revision = batch.revision;
       if (batch.changes.length > 0) onChanged(batch.changes.length);
@@ -89,64 +104,33 @@ export class DirectoryFollower {
     await this.#dependencies.store.transact({ if: comparisons, then });
   }
 
-  async #readAll(): Promise<void> {
-    const { entries, revision } = await this.#dependencies.store.range(directoryPrefix);
+  /** @returns how many entries there are */
+  async #readAll(signal?: AbortSignal): Promise<number> {
+    const { entries, revision } = await this.#dependencies.store.range(directoryPrefix, {}, signal);
+    deleteAllExcept(new Set(entries.map(({ key }) => key)), this.directory);
     for (const entry of entries) await this.#put(entry);
     this.#revision = revision;
+    return entries.length;
   }
 
   async #apply(change: Change): Promise<void> {
-    if (change.kind === 'put') return this.#put(change.entry);
-    if (change.key.startsWith(masterPrefix)) {
-      this.directory.masters.delete(change.key.slice(masterPrefix.length) as MasterName);
-    } else if (change.key.startsWith(subsetPrefix)) {
-      this.directory.subsets.delete(change.key.slice(subsetPrefix.length) as SubsetName);
-    }
+    if (change.kind === 'put') await this.#put(change.entry);
+    else deleteDirectoryEntry(change.key, this.directory);
   }
 
   async #put(entry: Entry): Promise<void> {
+    const { clock, log } = this.#dependencies;
     try {
-      if (entry.key.startsWith(masterPrefix)) await this.#putMaster(entry);
-      else if (entry.key.startsWith(subsetPrefix)) this.#putSubset(entry);
-      else if (entry.key.startsWith(backboneKeyPrefix)) this.#putBackboneKey(entry);
+      await putDirectoryEntry(entry, {
+        directory: this.directory,
+        backboneKeys: this.#backboneKeys,
+        nowMs: clock.nowMs(),
+      });
     } catch (error) {
-      this.#dependencies.log.error(
+      log.error(
         { key: entry.key, error },
         'a record of the directory does not hold; leaving it out',
       );
     }
-  }
-
-  async #putMaster({ key, value, modRevision }: Entry): Promise<void> {
-    const record = decodeRecord(masterRecordSchema, key, value);
-    const { vpn, masters } = this.directory;
-    const { wireguardKeys } = await verifyChain({
-      chain: record.chain,
-      root: vpn.rootCertificate,
-      nowMs: this.#dependencies.clock.nowMs(),
-      expected: { kind: 'master', vpn: vpn.name, name: record.name },
-    });
-    const { members, backbone } = wireguardKeys;
-    if (!members || !backbone) {
-      throw new MasterError(
-        `the certificate of ${record.name} binds no WireGuard keys for members and backbone`,
-        {
-          code: 'no-authority',
-          fields: { master: record.name },
-        },
-      );
-    }
-    masters.set(record.name, { record, revision: modRevision, keys: { members, backbone } });
-  }
-
-  #putSubset({ key, value, modRevision }: Entry): void {
-    const record = decodeRecord(subsetRecordSchema, key, value);
-    this.directory.subsets.set(record.name, { record, revision: modRevision });
-  }
-
-  #putBackboneKey(entry: Entry): void {
-    const key = this.#backboneKeys.open(entry);
-    const newest = this.directory.backboneKey;
-    if (!newest || key.epoch > newest.epoch) this.directory.backboneKey = key;
   }
 }

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { planBlockRoutes } from '../../core/block-routes.ts';
 import { type BackboneNeighbour, type GatewayFacts, planGateway } from '../../core/gateway-plan.ts';
 import type { Host, PeerObservation } from '../../host/host.ts';
 import { interfaceName } from '../../host/interface-name.ts';
@@ -97,8 +98,8 @@ export class GatewayKeeper {
     const { directory, clock } = this.#dependencies;
     const known = new Set(this.#governedStates().map(({ subset }) => subset));
     const isMissing = directory
-      .subsetsOf(this.#options.master)
-      .acting.some(({ name }) => !known.has(name));
+      .servedBy(this.#options.master)
+      .some(({ name, acting }) => acting === this.#options.master && !known.has(name));
     return isMissing && clock.monotonicMs() - this.#startedMs < patienceMs;
   }
 
@@ -124,10 +125,28 @@ export class GatewayKeeper {
       interfaceNames: this.#interfaceNames(),
       subsets: directory.subsetRecords(),
       acting: new Set(states.map(({ subset }) => subset)),
+      served: new Set(states.map(({ subset }) => subset)),
+      routes: this.#routes(new Set(states.map(({ subset }) => subset))),
       memberPeers: states.flatMap((state) => this.#memberPeers(state)),
       membersMtuBytes,
       neighbours: neighbours.filter((neighbour) => neighbour !== undefined),
     };
+  }
+
+  #routes(served: ReadonlySet<SubsetName>): GatewayFacts['routes'] {
+    const { directory } = this.#dependencies;
+    return planBlockRoutes({
+      self: this.#options.master,
+      subsets: directory.subsetRecords().map((record) => ({
+        record,
+        acting: directory.actingNow(record.name) ?? record.acting,
+      })),
+      drained: directory.drained,
+      served,
+      isAlive: () => true,
+      lingering: new Set(),
+      strays: [],
+    });
   }
 
   /**
@@ -138,7 +157,7 @@ export class GatewayKeeper {
     const { directory, subsets } = this.#dependencies;
     for (const { state } of subsets.acting()) this.#states.set(state.subset, state);
     for (const subset of this.#states.keys()) {
-      if (directory.actingFor(subset) !== this.#options.master) this.#states.delete(subset);
+      if (directory.homeOf(subset) !== this.#options.master) this.#states.delete(subset);
     }
     return [...this.#states.values()];
   }

@@ -78,17 +78,16 @@ async function joined(name: string, subset = 'hamburg'): Promise<SessionNode> {
 }
 
 async function live(name: string): Promise<ClientSession> {
-  const session = await (await joined(name)).resume(elbe.endpoint, 0);
+  const session = await (await joined(name)).resume(elbe.endpoint);
   const { view } = await session.expect('view');
-  session.send({ type: 'acknowledge', revision: view.revision });
+  session.acknowledge(view);
   return session;
 }
 
 function acknowledgeKeys(session: ClientSession): void {
   session.socket.on('message', (data) => {
     const message = JSON.parse(String(data));
-    if (message.type === 'key-changed')
-      session.send({ type: 'acknowledge', revision: message.revision });
+    if (message.type === 'key-changed') session.acknowledge(message);
   });
 }
 

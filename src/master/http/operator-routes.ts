@@ -63,6 +63,8 @@ function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       vpn: directory.vpn,
       masters: directory.masterRecords(),
       subsets: directory.subsetRecords(),
+      acting: [...directory.actings.values()].map(({ record }) => record),
+      drains: [...directory.drains.values()].map(({ record }) => record),
     }),
   );
   serve(api.getStatus, () => dependencies.describeStatus());

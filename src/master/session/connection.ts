@@ -1,11 +1,13 @@
 import type { TLSSocket } from 'node:tls';
 import type { RawData, WebSocket } from 'ws';
 import {
+  type HelloMessage,
   type JoinMessage,
   type MemberMessage,
   memberMessageSchema,
   type RefusalCode,
   sessionProtocol,
+  type View,
 } from '../../api/messages.ts';
 import { HanseError } from '../../model/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -20,7 +22,7 @@ import {
   SessionRefusal,
   type StrangerCaller,
 } from './membership-gate.ts';
-import type { SessionHub } from './session-hub.ts';
+import type { AppliedView, SessionHub } from './session-hub.ts';
 
 export interface ConnectionDependencies {
   readonly gate: MembershipGate;
@@ -137,7 +139,7 @@ export class Connection {
       });
     }
     const session = this.#goLive(this.#dependencies.gate.recognise(caller));
-    this.#resume(session, message.appliedRevision);
+    this.#resume(session, message);
   }
 
   async #handleLive(
@@ -146,8 +148,8 @@ export class Connection {
     caller: KnownCaller | StrangerCaller,
   ): Promise<void> {
     const { hub, gate } = this.#dependencies;
-    if (message.type === 'acknowledge') hub.acknowledge(session, message.revision);
-    else if (message.type === 'hello') this.#resume(session, message.appliedRevision);
+    if (message.type === 'acknowledge') hub.acknowledge(session, message);
+    else if (message.type === 'hello') this.#resume(session, message);
     else if (message.type === 'leave') await gate.leave(session.member);
     // After a join the connection still has the certificate that it began with; the key is the same.
     else if (message.type === 'renew') await this.#renew(session.member, caller);
@@ -161,7 +163,7 @@ export class Connection {
     // Or put out while its certificate was made: then it hears of no key at all.
     const view = this.#dependencies.gate.view(member);
     const session = this.#goLive(member);
-    session.sentRevision = view.revision;
+    session.noteSent(view);
     session.send({ ...admitted, view });
   }
 
@@ -183,19 +185,19 @@ export class Connection {
     return session;
   }
 
-  /** By state: a member that has the newest view has acknowledged it, any other gets it whole. */
-  #resume(session: MemberSession, appliedRevision: number): void {
-    this.#sendNewer(session, appliedRevision);
-    if (appliedRevision === session.sentRevision) {
-      this.#dependencies.hub.acknowledge(session, appliedRevision);
-    }
-  }
-
-  /** A revision from another life, greater than ours, is answered with the view as well. */
-  #sendNewer(session: MemberSession, knownRevision: number): void {
+  /**
+   * By state: a member that has the newest view has acknowledged it, any other gets it whole. One
+   * from another master may have a greater revision, or the same with another key: a revision is a
+   * sum, and masters may hear of its parts in different orders.
+   */
+  #resume(session: MemberSession, { appliedRevision, appliedEpoch }: HelloMessage): void {
     const view = this.#dependencies.gate.view(session.member);
-    session.sentRevision = view.revision;
-    if (knownRevision !== view.revision) session.send({ type: 'view', view });
+    session.noteSent(view);
+    const hasKey = appliedEpoch === view.key.epoch;
+    if (appliedRevision !== view.revision || !hasKey) session.send({ type: 'view', view });
+    // What follows is a change to a view that the member does not have: it needs the next one whole.
+    if (appliedRevision === view.revision && !hasKey) session.sentRevision = 0;
+    if (hasKey) this.#dependencies.hub.acknowledge(session, acknowledged(appliedRevision, view));
   }
 
   #fail(error: unknown): void {
@@ -260,6 +262,11 @@ export class Connection {
 
 function unexpected(message: MemberMessage): SessionRefusal {
   return new SessionRefusal(`"${message.type}" was not expected now`, { code: 'bad-message' });
+}
+
+/** The key counts, whatever else of the view is new; a revision above ours was another master's. */
+function acknowledged(appliedRevision: number, { revision, key }: View): AppliedView {
+  return { revision: appliedRevision === revision ? revision : 0, epoch: key.epoch };
 }
 
 function parseMessage(data: RawData): MemberMessage | undefined {

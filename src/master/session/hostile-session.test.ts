@@ -35,7 +35,7 @@ async function joined(name: string): Promise<SessionNode> {
 }
 
 async function live(name: string): Promise<ClientSession> {
-  const session = await (await joined(name)).resume(elbe.endpoint, 0);
+  const session = await (await joined(name)).resume(elbe.endpoint);
   await session.expect('view');
   return session;
 }
@@ -57,11 +57,12 @@ test('what is no message of the protocol ends the session with a reason', async 
     '{"type":"admitted"}',
     '{"type":"nonsense"}',
     '{"type":"hello"}',
-    '{"type":"hello","appliedRevision":-1}',
-    '{"type":"hello","appliedRevision":"0"}',
-    '{"type":"hello","appliedRevision":1e400}',
+    '{"type":"hello","appliedRevision":-1,"appliedEpoch":0}',
+    '{"type":"hello","appliedRevision":"0","appliedEpoch":0}',
+    '{"type":"hello","appliedRevision":0}',
+    '{"type":"hello","appliedRevision":1e400,"appliedEpoch":0}',
     '{"__proto__":{"type":"renew"}}',
-    Buffer.from('{"type":"hello","appliedRevision":0}'),
+    Buffer.from('{"type":"hello","appliedRevision":0,"appliedEpoch":0}'),
     Buffer.of(0, 255, 254),
   ];
   for (const text of bad) {
@@ -125,7 +126,8 @@ test('a frame that breaks the WebSocket protocol ends the session', async () => 
 test('a flood ends the session once, however much of it is under way', async () => {
   const before = await elbe.refused('too-many');
   await using session = await live('emil');
-  for (let sent = 0; sent < 5_000; sent += 1) session.send({ type: 'acknowledge', revision: 0 });
+  for (let sent = 0; sent < 5_000; sent += 1)
+    session.acknowledge({ revision: 0, key: { epoch: 1 } });
   assert.equal((await session.expect('refused')).code, 'too-many');
   assert.deepEqual(await session.close(), { code: 1_008, reason: 'too-many' });
   assert.equal(await elbe.refused('too-many'), before + 1);
@@ -138,14 +140,14 @@ test('messages out of turn end the session', async () => {
   const name = parseMemberName('frida');
   const join = { type: 'join', token, name, keys: { acting: node.wireguardKey } } as const;
   for (const message of [
-    { type: 'acknowledge', revision: 1 } as const,
+    { type: 'acknowledge', revision: 1, epoch: 1 } as const,
     { type: 'leave' } as const,
   ]) {
     await using session = await node.connect(elbe.endpoint);
     session.send(message);
     assert.equal((await session.expect('refused')).code, 'bad-message', message.type);
   }
-  await using session = await node.resume(elbe.endpoint, 0);
+  await using session = await node.resume(elbe.endpoint);
   await session.expect('view');
   session.send(join);
   assert.equal((await session.expect('refused')).code, 'bad-message');

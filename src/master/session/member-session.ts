@@ -1,7 +1,8 @@
 import type { WebSocket } from 'ws';
-import type { EndReason, MasterMessage } from '../../api/messages.ts';
+import type { EndReason, MasterMessage, View } from '../../api/messages.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
 import type { IdentityKey } from '../../model/records.ts';
+import type { Epoch } from '../../model/wireguard-key.ts';
 
 /** A member that lets this much pile up is cut off; it catches up by state when it comes back. */
 const maxBufferedBytes = 1024 * 1024;
@@ -19,8 +20,10 @@ export class MemberSession {
   readonly remote: string;
   /** The newest view that was sent. */
   sentRevision = 0;
-  /** The newest view that the member says it has applied, on disk and in WireGuard. */
+  sentEpoch: Epoch | 0 = 0;
+  /** The newest view that the member says it has applied, on disk and in WireGuard, and its key. */
   appliedRevision = 0;
+  appliedEpoch: Epoch | 0 = 0;
   /** Cleared by each heartbeat, set by whatever the member sends. */
   isAlive = true;
   readonly #socket: WebSocket;
@@ -35,6 +38,11 @@ export class MemberSession {
     this.#socket = socket;
     this.sinceMs = options.sinceMs;
     this.remote = options.remote;
+  }
+
+  noteSent({ revision, key }: View): void {
+    this.sentRevision = revision;
+    this.sentEpoch = key.epoch;
   }
 
   send(message: MasterMessage): void {

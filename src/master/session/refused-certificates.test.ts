@@ -43,7 +43,7 @@ function member(subset: string, name: string): Identity {
 /** What the master answers to whoever shows the certificate, and under which code it counts it. */
 async function refusalOf(credentials: Credentials, countedAs: string): Promise<string> {
   const before = await elbe.refused(countedAs);
-  await using session = await new SessionNode('mallory', credentials).resume(elbe.endpoint, 0);
+  await using session = await new SessionNode('mallory', credentials).resume(elbe.endpoint);
   const refused = await session.expect('refused');
   assert.deepEqual(await session.close(), { code: 1_008, reason: refused.code });
   assert.equal(await elbe.refused(countedAs), before + 1, `counted as ${countedAs}`);
@@ -142,10 +142,7 @@ test('a certificate that has run out may be renewed, and nothing else', async ()
   await using again = await new SessionNode('berta', expired).connect(elbe.endpoint);
   again.send({ type: 'renew' });
   const { chain } = await again.expect('renewed');
-  await using resumed = await new SessionNode('berta', { ...expired, chain }).resume(
-    elbe.endpoint,
-    0,
-  );
+  await using resumed = await new SessionNode('berta', { ...expired, chain }).resume(elbe.endpoint);
   await resumed.expect('view');
 });
 

@@ -1,6 +1,7 @@
 import type { EndReason, GroupKeyView, View } from '../../api/messages.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
 import type { MemberRecord } from '../../model/records.ts';
+import type { Epoch } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { MemberSession } from './member-session.ts';
 
@@ -10,7 +11,13 @@ const heartbeatRoundMs = 20_000;
 const heartbeatSlots = 100;
 
 /** Hears of acknowledgements. */
-export type AcknowledgementListener = (member: MemberName, appliedRevision: number) => void;
+export type AcknowledgementListener = (member: MemberName, epoch: Epoch) => void;
+
+/** What a member says it has applied. */
+export interface AppliedView {
+  readonly revision: number;
+  readonly epoch: Epoch;
+}
 
 /** All live sessions, by subset and member: at most one each. */
 export class SessionHub {
@@ -81,16 +88,23 @@ export class SessionHub {
     for (const session of this.#subsets.get(subset)?.values() ?? []) {
       if (session.sentRevision >= view.revision) continue;
       session.sendText(shorter(session) ?? whole);
-      session.sentRevision = view.revision;
+      session.noteSent(view);
     }
   }
 
-  /** Takes an acknowledgement in. Revisions that were never sent are not believed. */
-  acknowledge(session: MemberSession, revision: number): void {
-    if (revision <= session.appliedRevision || revision > session.sentRevision) return;
-    session.appliedRevision = revision;
+  /** Takes an acknowledgement in. What was never sent is not believed. */
+  acknowledge(session: MemberSession, { revision, epoch }: AppliedView): void {
+    if (revision > session.sentRevision || epoch > session.sentEpoch) return;
+    session.appliedRevision = Math.max(session.appliedRevision, revision);
+    if (epoch <= session.appliedEpoch) return;
+    session.appliedEpoch = epoch;
     const { subset, name } = session.member;
-    for (const listener of this.#listeners.get(subset) ?? []) listener(name, revision);
+    this.acknowledged(subset, name, epoch);
+  }
+
+  /** Whether a session here says so, or one with another master. */
+  acknowledged(subset: SubsetName, member: MemberName, epoch: Epoch): void {
+    for (const listener of this.#listeners.get(subset) ?? []) listener(member, epoch);
   }
 
   /** Until the returned function is called. */

@@ -59,11 +59,11 @@ test('a node with an invite becomes a member: certificate, place, view, and a pe
 
 test('a member that has the newest view hears nothing, and has acknowledged it by saying so', async () => {
   const node = await joined('berta');
-  const { revision } = elbe.subset('hamburg').state.key;
-  await using session = await node.resume(elbe.endpoint, revision);
+  const view = elbe.view('hamburg');
+  await using session = await node.resume(elbe.endpoint, view);
   await until('the acknowledgement', () => {
     const live = elbe.master.hub.find(hamburg, parseMemberName('berta'));
-    return live?.appliedRevision === revision;
+    return live?.appliedRevision === view.revision;
   });
   assert.deepEqual(session.messages, []);
 });
@@ -71,7 +71,8 @@ test('a member that has the newest view hears nothing, and has acknowledged it b
 test('a member that has an older view, or one from another life, gets the newest whole', async () => {
   const node = await joined('carla');
   for (const revision of [0, 1, 10_000_000]) {
-    await using session = await node.resume(elbe.endpoint, revision);
+    const { key } = elbe.view('hamburg');
+    await using session = await node.resume(elbe.endpoint, { revision, key });
     const { view } = await session.expect('view');
     assert.equal(view.key.epoch, elbe.subset('hamburg').state.key.epoch);
   }
@@ -79,27 +80,28 @@ test('a member that has an older view, or one from another life, gets the newest
 
 test('a rotation reaches a member that is up to date as a change of the key alone', async () => {
   const node = await joined('dora');
-  const before = elbe.subset('hamburg').state.key;
-  await using session = await node.resume(elbe.endpoint, before.revision);
+  const before = elbe.view('hamburg');
+  await using session = await node.resume(elbe.endpoint, before);
   await until('the session', () => elbe.master.hub.find(hamburg, parseMemberName('dora')));
   const key = await departures().rotate(actor);
   const change = await session.expect('key-changed');
   assert.equal(change.previousRevision, before.revision);
-  assert.deepEqual(change.key, { epoch: before.epoch + 1, groupKey: key.groupKey });
-  assert.equal(change.revision, key.revision);
+  assert.deepEqual(change.key, { epoch: before.key.epoch + 1, groupKey: key.groupKey });
+  assert.equal(change.revision, elbe.view('hamburg').revision);
 });
 
 test('an acknowledgement of what was never sent is not believed', async () => {
   const node = await joined('emil');
-  await using session = await node.resume(elbe.endpoint, 0);
+  await using session = await node.resume(elbe.endpoint);
   const { view } = await session.expect('view');
-  session.send({ type: 'acknowledge', revision: view.revision + 1_000 });
-  session.send({ type: 'acknowledge', revision: view.revision - 1 });
+  session.acknowledge({ ...view, revision: view.revision + 1_000 });
+  session.acknowledge({ ...view, key: { epoch: view.key.epoch + 1 } });
+  session.acknowledge({ ...view, revision: view.revision - 1 });
   const live = await until('an acknowledgement', () => {
     const found = elbe.master.hub.find(hamburg, parseMemberName('emil'));
     return found?.appliedRevision ? found : undefined;
   });
-  assert.equal(live.appliedRevision, view.revision - 1);
+  assert.deepEqual([live.appliedRevision, live.appliedEpoch], [view.revision - 1, view.key.epoch]);
 });
 
 test('a renewal gives a younger certificate for the same key, in a session and before one', async () => {
@@ -110,7 +112,7 @@ test('a renewal gives a younger certificate for the same key, in a session and b
     const { chain } = await session.expect('renewed');
     assert.notEqual(chain[0], node.chain[0], state);
     if (state === 'before') {
-      session.send({ type: 'hello', appliedRevision: 0 });
+      session.sayHello();
       await session.expect('view');
     }
   }
@@ -131,8 +133,8 @@ test('a session that began with a join renews for the key that it joined with', 
 
 test('a member that leaves is told so, and not the key that follows', async () => {
   const [leaver, stayer] = [await joined('hans'), await joined('ida')];
-  await using leaving = await leaver.resume(elbe.endpoint, 0);
-  await using staying = await stayer.resume(elbe.endpoint, 0);
+  await using leaving = await leaver.resume(elbe.endpoint);
+  await using staying = await stayer.resume(elbe.endpoint);
   await Promise.all([leaving.expect('view'), staying.expect('view')]);
   leaving.send({ type: 'leave' });
   assert.equal((await leaving.expect('ended')).reason, 'left');
@@ -143,13 +145,13 @@ test('a member that leaves is told so, and not the key that follows', async () =
 
 test('an evicted member hears no key that is made from then on, and cannot resume', async () => {
   const node = await joined('jan');
-  await using session = await node.resume(elbe.endpoint, 0);
+  await using session = await node.resume(elbe.endpoint);
   await session.expect('view');
   await departures().remove(parseMemberName('jan'), 'evicted', actor);
   assert.equal((await session.expect('ended')).reason, 'evicted');
   await session.close();
   assert.deepEqual(session.messages, []);
-  await using again = await node.resume(elbe.endpoint, 0);
+  await using again = await node.resume(elbe.endpoint);
   const refused = await again.expect('refused');
   assert.equal(refused.code, 'not-a-member');
   assert.match(refused.message, /jan is out of hamburg: evicted/);
@@ -211,7 +213,7 @@ test('a suspended member is asked to try again, also when it renews, until it is
   roll.putMember({ ...member, state: 'suspended' });
   const { token } = await invite(bed, 'hamburg');
   const attempts = [
-    await node.resume(elbe.endpoint, 0),
+    await node.resume(elbe.endpoint),
     await node.connect(elbe.endpoint),
     await node.askToJoin(elbe.endpoint, token),
   ];
@@ -236,16 +238,16 @@ test('a suspended member is asked to try again, also when it renews, until it is
     [['mia', 'suspended']],
   );
   await operator.call(confirmMember, { params });
-  await using session = await node.resume(elbe.endpoint, 0);
+  await using session = await node.resume(elbe.endpoint);
   await session.expect('view');
   await until('it is a peer', isPeer);
 });
 
 test('a second session of a member replaces the first', async () => {
   const node = await joined('maria');
-  await using first = await node.resume(elbe.endpoint, 0);
+  await using first = await node.resume(elbe.endpoint);
   await first.expect('view');
-  await using second = await node.resume(elbe.endpoint, 0);
+  await using second = await node.resume(elbe.endpoint);
   await second.expect('view');
   await first.close();
   await departures().rotate(actor);
@@ -256,9 +258,9 @@ test('a second session of a member replaces the first', async () => {
 test('messages are counted by the subset of their sender and their kind', async () => {
   const before = await elbe.received('member:hamburg', 'acknowledge');
   const node = await joined('nina');
-  await using session = await node.resume(elbe.endpoint, 0);
+  await using session = await node.resume(elbe.endpoint);
   const { view } = await session.expect('view');
-  session.send({ type: 'acknowledge', revision: view.revision });
+  session.acknowledge(view);
   await until('the count', async () => {
     const now = await elbe.received('member:hamburg', 'acknowledge');
     return now === before + 1;

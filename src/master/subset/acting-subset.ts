@@ -4,11 +4,10 @@ import { isAbort } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
-import { authorityPrefix, rollPrefix, subsetKeyKey, subsetKeyPrefix } from '../../store/keys.ts';
+import { authorityPrefix, subsetKeyKey } from '../../store/keys.ts';
 import type { Comparison, Store } from '../../store/store.ts';
 import type { SealingKey } from '../../trust/sealing.ts';
-import { GroupKeyStore, type StoredGroupKey } from '../group-key-store.ts';
-import { MasterError } from '../master-error.ts';
+import { GroupKeyStore } from '../group-key-store.ts';
 import { Admissions } from './admissions.ts';
 import { openAuthorities, type SubsetAuthorities } from './authorities.ts';
 import { addBlock, needsBlock } from './block-growth.ts';
@@ -17,7 +16,7 @@ import { Departures } from './departures.ts';
 import { Invites } from './invites.ts';
 import { Renewals } from './renewals.ts';
 import { takeIntoUse } from './restoration.ts';
-import { loadRoll } from './roll.ts';
+import { loadRoll, loadSubsetKey } from './roll-loading.ts';
 import { RollWriter } from './roll-writer.ts';
 import { type SubsetEvents, SubsetState } from './subset-state.ts';
 import { Sweeper } from './sweeper.ts';
@@ -145,7 +144,7 @@ async function load(
   const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
   const [roll, storedKey, authorities] = await Promise.all([
     loadRoll(subset, store).then((loaded) => loaded.roll),
-    loadKey(subset, keys, store),
+    loadSubsetKey(subset, { keys, store }),
     store
       .range(authorityPrefix(subset))
       .then(({ entries }) => openAuthorities(entries, { subset, master, sealingKey })),
@@ -165,21 +164,4 @@ async function load(
     { writer, keys, events, onDistrust },
   );
   return { state, authorities, distrusted };
-}
-
-async function loadKey(
-  subset: SubsetName,
-  keys: GroupKeyStore,
-  store: Store,
-): Promise<StoredGroupKey> {
-  const { entries } = await store.range(subsetKeyPrefix(subset), { limit: 1, reverse: true });
-  const newest = entries[0];
-  if (newest) return keys.open(newest);
-  throw new MasterError(
-    `the store has no key of ${subset} under ${rollPrefix(subset)}: restore it from a backup`,
-    {
-      code: 'no-authority',
-      fields: { subset },
-    },
-  );
 }

@@ -5,7 +5,7 @@ import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { inviteUsePrefix, memberKey, memberPrefix } from '../../store/keys.ts';
 import type { AdmissionResult } from './admissions.ts';
-import { loadRoll } from './roll.ts';
+import { loadRoll } from './roll-loading.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const actor = `operator:${operatorName}`;

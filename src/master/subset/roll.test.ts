@@ -9,7 +9,8 @@ import { parseAddress } from '../../model/prefix.ts';
 import { encodeRecord, type InviteRecord, type MemberRecord } from '../../model/records.ts';
 import { banKey, inviteKey, inviteUseKey, memberKey, subsetKeyKey } from '../../store/keys.ts';
 import type { Operation } from '../../store/store.ts';
-import { loadRoll, Roll } from './roll.ts';
+import { Roll } from './roll.ts';
+import { loadRoll } from './roll-loading.ts';
 
 const hamburg = parseSubsetName('hamburg');
 

@@ -14,7 +14,7 @@ import {
 } from '../../model/records.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { banPrefix, invitePrefix, inviteUsePrefix, memberPrefix } from '../../store/keys.ts';
-import type { Change, Entry, Store } from '../../store/store.ts';
+import type { Change, Entry } from '../../store/store.ts';
 
 /** An invite, its uses, and the revision that made it. */
 export interface KnownInvite extends InviteFacts {
@@ -80,6 +80,12 @@ export class Roll implements RollFacts {
   apply(change: Change): void {
     if (change.kind === 'put') this.put(change.entry);
     else this.delete(change.key);
+  }
+
+  /** Of which member the store key is the record; undefined when it is something else's. */
+  memberNameOf(key: string): MemberName | undefined {
+    const { member } = this.#prefixes;
+    return key.startsWith(member) ? (key.slice(member.length) as MemberName) : undefined;
   }
 
   putMember(member: MemberRecord): void {
@@ -211,32 +217,4 @@ export class Roll implements RollFacts {
 function splitUse(text: string): [id: string, number: number] {
   const slash = text.lastIndexOf('/');
   return [text.slice(0, slash), Number(text.slice(slash + 1))];
-}
-
-/** Read in pages, so that a large roll does not hold the event loop for long at a time. */
-const pageSize = 1_000;
-
-/**
- * Reads a roll whole.
- * @returns the roll, and a revision: a watch after it misses nothing and may repeat a little, which is harmless
- */
-export async function loadRoll(
-  subset: SubsetName,
-  store: Store,
-): Promise<{ readonly roll: Roll; readonly revision: number }> {
-  const roll = new Roll(subset);
-  let revision: number | undefined;
-  for (const prefix of Roll.prefixesOf(subset)) {
-    for (let after: string | undefined; ; ) {
-      const page = await store.range(prefix, {
-        limit: pageSize,
-        ...(after === undefined ? {} : { after }),
-      });
-      revision ??= page.revision;
-      for (const entry of page.entries) roll.put(entry);
-      after = page.entries.at(-1)?.key;
-      if (page.entries.length < pageSize) break;
-    }
-  }
-  return { roll, revision: revision ?? 0 };
 }

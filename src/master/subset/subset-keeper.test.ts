@@ -39,7 +39,7 @@ test('a subset that is taken away and given back at once is acted for again', as
   for (let times = 0; times < 5; times += 1) {
     const former = master.subset('hamburg');
     await give(bed, trave, []);
-    await until('it hears so', () => master.master.directory.actingFor(hamburg) === trave);
+    await until('it hears so', () => master.master.directory.homeOf(hamburg) === trave);
     await give(bed, elbe, [trave]);
     await until('it acts', () => {
       const found = master.master.subsets.find(hamburg);

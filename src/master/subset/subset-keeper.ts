@@ -1,17 +1,20 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import type { SubsetRecord } from '../../model/records.ts';
 import { runUntilAborted } from '../../runtime/abort.ts';
+import { subsetKeyKey } from '../../store/keys.ts';
 import type { Directory } from '../directory/directory.ts';
+import { GroupKeyStore } from '../group-key-store.ts';
 import { MasterError } from '../master-error.ts';
 import { ActingSubset, type ActingSubsetDependencies } from './acting-subset.ts';
-import type { Roll } from './roll.ts';
-import { followRoll } from './roll-follower.ts';
+import { RollFollower, type RollFollowerEvents } from './roll-follower.ts';
+import type { ServedSubset } from './served-subset.ts';
 import { holdSubsetLease } from './subset-lease.ts';
 
 export interface SubsetKeeperDependencies extends ActingSubsetDependencies {
   readonly directory: Directory;
   /** Called when the set of subsets that are acted for has changed. */
   readonly onActingChanged: (subset: SubsetName) => void;
+  readonly followed: RollFollowerEvents;
   /** Store events that a watch of a roll delivered. */
   readonly onRollEvents: (subset: SubsetName, count: number) => void;
 }
@@ -29,7 +32,7 @@ export class SubsetKeeper {
   readonly #master: MasterName;
   readonly #dependencies: SubsetKeeperDependencies;
   readonly #acting = new Map<SubsetName, ActingSubset>();
-  readonly #following = new Map<SubsetName, Roll>();
+  readonly #following = new Map<SubsetName, RollFollower>();
   readonly #running = new Map<string, Running>();
   #stopping = false;
 
@@ -40,7 +43,9 @@ export class SubsetKeeper {
 
   /** Starts and stops what the directory now says. */
   reconcile(): void {
-    const { acting, backup } = this.#dependencies.directory.subsetsOf(this.#master);
+    const served = this.#dependencies.directory.servedBy(this.#master);
+    const acting = served.filter((record) => record.acting === this.#master);
+    const backup = served.filter((record) => record.acting !== this.#master);
     const wanted = new Map<string, () => (signal: AbortSignal) => Promise<void>>();
     for (const { name } of acting) {
       wanted.set(`acting ${name}`, () => (signal) => this.#act(name, signal));
@@ -62,7 +67,7 @@ export class SubsetKeeper {
   require(subset: SubsetName): ActingSubset {
     const found = this.#acting.get(subset);
     if (found) return found;
-    const acting = this.#dependencies.directory.actingFor(subset);
+    const acting = this.#dependencies.directory.homeOf(subset);
     if (!acting) {
       throw new MasterError(`there is no subset ${subset}: "hanse subset list" shows them`, {
         code: 'no-such-subset',
@@ -82,8 +87,14 @@ export class SubsetKeeper {
     return [...this.#acting.values()];
   }
 
+  /** Every subset that this master acts for or backs up, as soon as its roll was read. */
+  serving(): readonly ServedSubset[] {
+    const followed = [...this.#following.values()].flatMap(({ served }) => served ?? []);
+    return [...this.acting().map(({ state }) => state), ...followed];
+  }
+
   /** The rolls that are followed for others. */
-  following(): ReadonlyMap<SubsetName, Roll> {
+  following(): ReadonlyMap<SubsetName, RollFollower> {
     return this.#following;
   }
 
@@ -138,12 +149,13 @@ export class SubsetKeeper {
   }
 
   async #standBy(subset: SubsetName, signal: AbortSignal): Promise<void> {
+    const { sealingKey } = this.#dependencies;
+    const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
+    const events = this.#dependencies.followed;
+    const follower = new RollFollower(subset, { ...this.#dependencies, keys, events });
+    this.#following.set(subset, follower);
     try {
-      await followRoll(
-        subset,
-        { ...this.#dependencies, publish: (roll) => this.#following.set(subset, roll) },
-        signal,
-      );
+      await follower.run(signal);
     } finally {
       this.#following.delete(subset);
     }

@@ -13,12 +13,13 @@ import type { GroupKeyStore, StoredGroupKey } from '../group-key-store.ts';
 import { MasterError } from '../master-error.ts';
 import type { Roll } from './roll.ts';
 import type { RollChange, RollWriter } from './roll-writer.ts';
+import type { ServedSubset } from './served-subset.ts';
 
 /** What the rest of the master hears of a subset that it acts for. Each is called after the change is durable. */
 export interface SubsetEvents {
   /** Members came or went: the gateway has to follow. */
   rollChanged(subset: SubsetName): void;
-  keyChanged(subset: SubsetName, key: StoredGroupKey): void;
+  keyChanged(served: ServedSubset): void;
   /** The member is out; its session has to end. */
   ended(member: MemberRecord, reason: EndReason): void;
   audited(entry: AuditRecord): void;
@@ -45,7 +46,7 @@ export interface SubsetStateDependencies {
  * What one acting master holds of one subset: its roll and its key, as the store has acknowledged
  * them. Admissions, departures, renewals and invites are operations on it.
  */
-export class SubsetState {
+export class SubsetState implements ServedSubset {
   readonly subset: SubsetName;
   readonly roll: Roll;
   readonly lifetimes: Lifetimes;
@@ -82,7 +83,7 @@ export class SubsetState {
   /** The key once its record is durable. */
   replaceKey(key: StoredGroupKey): void {
     this.#key = key;
-    this.events.keyChanged(this.subset, key);
+    this.events.keyChanged(this);
   }
 
   /**

@@ -6,6 +6,7 @@ import type { MasterRecord, SubsetRecord, VpnRecord } from '../../model/records.
 import { createGroupKey, createWireguardKeyPair } from '../../trust/wireguard-keys.ts';
 import { Directory } from '../directory/directory.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';
+import { Roll } from './roll.ts';
 import { SubsetViews } from './subset-views.ts';
 
 const hamburg = parseSubsetName('hamburg');
@@ -19,6 +20,7 @@ const keys = {
 class World {
   readonly directory = new Directory({} as VpnRecord);
   readonly views = new SubsetViews(this.directory);
+  readonly roll = new Roll(hamburg);
   key: StoredGroupKey = { epoch: 1, groupKey: createGroupKey(), createdAtMs: 0, revision: 1 };
   #revision = 1;
 
@@ -52,7 +54,7 @@ class World {
     };
   }
 
-  update = () => this.views.update(hamburg, this.key);
+  update = () => this.views.update({ subset: hamburg, key: this.key, roll: this.roll });
 
   #next(): number {
     this.#revision += 1;

@@ -1,8 +1,9 @@
 import type { MasterContact, View } from '../../api/messages.ts';
+import { preferenceOrders } from '../../core/master-preference.ts';
 import type { SubsetName } from '../../model/names.ts';
-import type { Directory, KnownMaster } from '../directory/directory.ts';
-import type { StoredGroupKey } from '../group-key-store.ts';
+import type { Directory, Known, KnownMaster } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
+import type { ServedSubset } from './served-subset.ts';
 
 /** A view, and the one that it followed. */
 export interface ViewStep {
@@ -12,6 +13,10 @@ export interface ViewStep {
   /** Whether only the key is new since then. */
   readonly onlyKey: boolean;
 }
+
+/** Members that have to find another master at once: as many a second as one of them can take. */
+const spreadMsPerMember = 2;
+const [shortestSpreadMs, longestSpreadMs] = [256, 65_536];
 
 /** What the members of each subset have to know, kept so that a view that says nothing new is not sent. */
 export class SubsetViews {
@@ -26,7 +31,7 @@ export class SubsetViews {
   current(subset: SubsetName): View {
     const view = this.#views.get(subset);
     if (view) return view;
-    throw new MasterError(`this master does not act for ${subset} yet: ask again`, {
+    throw new MasterError(`this master does not serve ${subset} yet: ask again`, {
       code: 'not-acting',
       fields: { subset },
       retryable: true,
@@ -34,26 +39,22 @@ export class SubsetViews {
   }
 
   /** Builds the view anew. @returns undefined when it says what the last one said */
-  update(subset: SubsetName, key: StoredGroupKey): ViewStep | undefined {
-    const known = this.#directory.subsets.get(subset);
-    const acting = known && this.#directory.masters.get(known.record.acting);
-    if (!known || !acting) return undefined;
-    const backups = known.record.backups
-      .map((name) => this.#directory.masters.get(name))
-      .filter((master) => master !== undefined);
+  update({ subset, key, roll }: ServedSubset): ViewStep | undefined {
+    const masters = this.#masters(subset);
+    if (!masters) return undefined;
     const before = this.#views.get(subset);
-    const contacts = { acting: contactOf(acting), backups: backups.map(contactOf) };
-    const onlyKey = before !== undefined && sameContacts(before, contacts);
+    const { acting, backups, orders } = masters;
+    const onlyKey = before !== undefined && sameMasters(before, masters);
     if (onlyKey && before.key.epoch === key.epoch) return undefined;
-    const revisions = [
-      key.revision,
-      known.revision,
-      acting.revision,
-      ...backups.map(({ revision }) => revision),
-    ];
+    // Of two stores perhaps, so that only the sum grows whichever of them has changed.
+    const revision = key.revision + masters.revision;
     const view: View = {
-      revision: Math.max(...revisions, before?.revision ?? 0),
-      ...contacts,
+      revision: before ? Math.max(revision, before.revision + 1) : revision,
+      acting,
+      backups,
+      orders,
+      // It follows the roll loosely and is no reason for a new view, so no change of it is.
+      spreadMs: onlyKey ? before.spreadMs : spreadMsOf(roll.activeCount),
       key: { epoch: key.epoch, groupKey: key.groupKey },
     };
     this.#views.set(subset, view);
@@ -63,13 +64,48 @@ export class SubsetViews {
   forget(subset: SubsetName): void {
     this.#views.delete(subset);
   }
+
+  /** What the directory says of the subset's masters, and the revision of the newest record that it is made of. */
+  #masters(
+    subset: SubsetName,
+  ): (Pick<View, 'acting' | 'backups' | 'orders'> & { revision: number }) | undefined {
+    const { subsets, actings, drains, masters } = this.#directory;
+    const known = subsets.get(subset);
+    const serving = this.#directory.servingMasters(subset);
+    const acting = serving && masters.get(serving.acting);
+    if (!known || !acting) return undefined;
+    const names = [serving.home, ...serving.backups];
+    const backups = names
+      .filter((name) => name !== serving.acting)
+      .flatMap((name) => masters.get(name) ?? []);
+    const contacts = [acting, ...backups];
+    const reachable = new Set(contacts.map(({ record }) => record.name));
+    const records: (Known<unknown> | undefined)[] = [
+      known,
+      actings.get(subset),
+      ...contacts,
+      ...names.map((name) => drains.get(name)),
+    ];
+    return {
+      acting: contactOf(acting),
+      backups: backups.map(contactOf),
+      orders: preferenceOrders(serving).map((order) => order.filter((name) => reachable.has(name))),
+      revision: Math.max(...records.map((record) => record?.revision ?? 0)),
+    };
+  }
 }
 
-function sameContacts(view: View, contacts: Pick<View, 'acting' | 'backups'>): boolean {
-  return (
-    JSON.stringify([view.acting, view.backups]) ===
-    JSON.stringify([contacts.acting, contacts.backups])
-  );
+type Masters = Pick<View, 'acting' | 'backups' | 'orders'>;
+
+function sameMasters(view: Masters, masters: Masters): boolean {
+  const facts = ({ acting, backups, orders }: Masters) => JSON.stringify([acting, backups, orders]);
+  return facts(view) === facts(masters);
+}
+
+/** A power of two, so that it rarely changes. */
+function spreadMsOf(members: number): number {
+  const exponent = Math.ceil(Math.log2(Math.max(1, members * spreadMsPerMember)));
+  return Math.min(longestSpreadMs, Math.max(shortestSpreadMs, 2 ** exponent));
 }
 
 function contactOf({ record }: KnownMaster): MasterContact {

@@ -101,7 +101,7 @@ export class HostileBed implements AsyncDisposable {
 
   /** Connects to a master's session endpoint with the credentials, and says `hello`. */
   resume(credentials: Credentials, door = this.north): Promise<ClientSession> {
-    return new SessionNode('whoever', credentials).resume(door.endpoint, 0);
+    return new SessionNode('whoever', credentials).resume(door.endpoint);
   }
 
   /** An HTTPS request as anybody may send it. */

@@ -74,6 +74,7 @@ export class MemberHandlers {
       ...shown,
       acting,
       backups,
+      order: [acting, ...backups],
       ...(session ? { session } : {}),
       ...(tunnel ? { tunnel: this.#tunnelView(tunnel) } : {}),
     };

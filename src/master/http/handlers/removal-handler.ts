@@ -1,5 +1,6 @@
 import type { RemovalProgress } from '../../../api/endpoints.ts';
 import type { MemberName } from '../../../model/names.ts';
+import type { Epoch } from '../../../model/wireguard-key.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { Deadline } from '../../../runtime/deadline.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
@@ -61,8 +62,8 @@ export class RemovalHandler {
     const elapsedMs = (): number => Math.round((clock.monotonicMs() - startMs) * 10) / 10;
     const queue = new AcknowledgementQueue(elapsedMs);
     // Listening begins before the removal, so that the quickest member is not missed.
-    const stopListening = hub.onAcknowledged(subset.state.subset, (member, revision) =>
-      queue.add(member, revision),
+    const stopListening = hub.onAcknowledged(subset.state.subset, (member, epoch) =>
+      queue.add(member, epoch),
     );
     try {
       const state = request.kind === 'ban' ? 'banned' : 'evicted';
@@ -93,7 +94,7 @@ export class RemovalHandler {
         alsoIn: member.alsoIn,
       };
       let acknowledged = 0;
-      for await (const acknowledgement of queue.take(key.revision, pending, deadline.signal)) {
+      for await (const acknowledgement of queue.take(key.epoch, pending, deadline.signal)) {
         acknowledged += 1;
         yield { type: 'acknowledged', ...acknowledgement };
       }
@@ -165,7 +166,7 @@ class AcknowledgementQueue {
   readonly #elapsedMs: () => number;
   readonly #queue: {
     readonly member: MemberName;
-    readonly revision: number;
+    readonly epoch: Epoch;
     readonly afterMs: number;
   }[] = [];
   #wake: () => void = () => undefined;
@@ -174,21 +175,21 @@ class AcknowledgementQueue {
     this.#elapsedMs = elapsedMs;
   }
 
-  add(member: MemberName, revision: number): void {
-    this.#queue.push({ member, revision, afterMs: this.#elapsedMs() });
+  add(member: MemberName, epoch: Epoch): void {
+    this.#queue.push({ member, epoch, afterMs: this.#elapsedMs() });
     this.#wake();
   }
 
-  /** Takes who has applied the revision out of `pending`; ends when it is empty or the deadline is over. */
+  /** Takes who has applied the key out of `pending`; ends when it is empty or the deadline is over. */
   async *take(
-    revision: number,
+    epoch: Epoch,
     pending: PendingMembers,
     deadline: AbortSignal,
   ): AsyncGenerator<Acknowledgement> {
     deadline.addEventListener('abort', () => this.#wake(), { once: true });
     while (pending.size > 0) {
-      for (const { member, afterMs, revision: applied } of this.#queue.splice(0)) {
-        if (applied >= revision && pending.delete(member)) yield { member, afterMs };
+      for (const { member, afterMs, epoch: applied } of this.#queue.splice(0)) {
+        if (applied >= epoch && pending.delete(member)) yield { member, afterMs };
       }
       pending.forgetDeparted();
       if (deadline.aborted || pending.size === 0) return;
