@@ -1,25 +1,28 @@
 import { subsetIpv6Block, takeIpv4Block } from '../core/addressing.ts';
-import { InvalidInputError } from '../model/error.ts';
-import type { MasterName, SubsetName, VpnName } from '../model/names.ts';
-import { type AuthorityRecord, encodeRecord, type SubsetRecord } from '../model/records.ts';
-import { allocationKey, authorityKey, subsetKey, subsetKeyKey } from '../store/keys.ts';
-import type { Operation } from '../store/store.ts';
-import { type Issuer, issueIntermediate } from '../trust/certificate-authority.ts';
-import { type SealingKey, seal } from '../trust/sealing.ts';
+import type { MasterName, RegionName, SubsetName } from '../model/names.ts';
+import { encodeRecord, type SubsetRecord } from '../model/records.ts';
+import { allocationKey, subsetKey, subsetKeyKey } from '../store/keys.ts';
+import type { Operation, Store } from '../store/store.ts';
 import { changeDirectory } from './allocation-retry.ts';
-import { intermediatePeriod } from './certificate-lifetimes.ts';
 import type { ProvisionDependencies } from './create-vpn.ts';
 import type { DirectoryRecords } from './directory-records.ts';
 import { firstGroupKey } from './first-group-key.ts';
 import { ProvisionError } from './provision-error.ts';
+import { withRollStore } from './regional-store.ts';
 import { openRoot } from './root-key.ts';
 import { readSealingKey } from './sealing-key-file.ts';
+import { requireServing } from './serving-masters.ts';
+import { grantAuthority } from './subset-authority.ts';
 
 export interface SubsetOptions {
   readonly name: SubsetName;
   readonly acting: MasterName;
   /** In the order in which they take over. */
   readonly backups: readonly MasterName[];
+  /** Whose store the roll is in; the directory's own unless said. */
+  readonly region?: RegionName | undefined;
+  /** Another way to the region's store than the directory names. */
+  readonly regionStoreUrl?: string | undefined;
   /** Where the VPN's root key is. */
   readonly rootKeyPath: string;
 }
@@ -29,64 +32,83 @@ const highestSubsetIndex = 65_535;
 
 /**
  * Makes a subset: its addresses, its first key, and for each of its masters an authority to admit
- * members, all in one transaction and nothing on the disk.
+ * members. Nothing goes to the disk, and all of it into one transaction; but in a region the roll is
+ * made first, which is nobody's until the directory names the subset, and is kept when this is run
+ * again after a crash in between.
  * @throws InvalidInputError when a master is named twice
- * @throws ProvisionError `exists`, `unknown-master`, `exhausted`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
- * @throws AddressingError `ipv4-exhausted`
+ * @throws ProvisionError `exists`, `unknown-master`, `unknown-region`, `exhausted`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
+ * @throws AddressingError `ipv4-exhausted`; RegionError, StoreError for the region's store
  */
 export async function createSubset(
   options: SubsetOptions,
   dependencies: ProvisionDependencies,
 ): Promise<SubsetRecord> {
-  requireDistinct(options);
   return changeDirectory(options.name, dependencies, async (records) => {
     requirePossible(options, records);
-    const root = await openRoot(records.vpn, options.rootKeyPath);
-    const sealingKey = await readSealingKey(dependencies.directory.sealingKey);
     const { record, allocation } = planSubset(options, records, dependencies.nowMs);
-    const { name, acting, backups } = options;
-    const issuing = { vpn: records.vpn.name, subset: name, root, sealingKey };
-    const authorities = await Promise.all(
-      [acting, ...backups].map((master) => authority(master, issuing, dependencies.nowMs)),
-    );
+    const roll = await planRoll(options, records, dependencies);
+    if (record.region !== undefined) {
+      await withRollStore(record, options.regionStoreUrl, dependencies, (store) =>
+        putRoll(roll, store),
+      );
+    }
     return {
       result: record,
       transaction: {
-        if: [{ key: subsetKey(name), modRevision: 0 }],
+        if: [{ key: subsetKey(record.name), modRevision: 0 }],
         then: [
-          { put: subsetKey(name), value: encodeRecord(record) },
+          { put: subsetKey(record.name), value: encodeRecord(record) },
           { put: allocationKey, value: encodeRecord(allocation) },
-          firstGroupKey(subsetKeyKey(name, 1), sealingKey, dependencies.nowMs),
-          ...authorities,
+          ...(record.region === undefined ? [roll.key, ...roll.authorities] : []),
         ],
       },
     };
   });
 }
 
-function requireDistinct({ acting, backups }: SubsetOptions): void {
-  const masters = [acting, ...backups];
-  const twice = masters.find((master, index) => masters.indexOf(master) !== index);
-  if (twice === undefined) return;
-  throw new InvalidInputError(`master ${twice} is named twice: each master has one role`);
+/** What a new roll begins with. */
+interface NewRoll {
+  readonly key: ReturnType<typeof firstGroupKey>;
+  readonly authorities: readonly Operation[];
 }
 
-function requirePossible(
-  { name, acting, backups }: SubsetOptions,
-  { subsets, masters, allocation }: DirectoryRecords,
-): void {
+async function planRoll(
+  { name, acting, backups, rootKeyPath }: SubsetOptions,
+  { vpn }: DirectoryRecords,
+  { directory, nowMs }: ProvisionDependencies,
+): Promise<NewRoll> {
+  const root = await openRoot(vpn, rootKeyPath);
+  const sealingKey = await readSealingKey(directory.sealingKey);
+  const grant = { vpn: vpn.name, subset: name, root, sealingKey, nowMs };
+  const masters = [acting, ...backups];
+  return {
+    key: firstGroupKey(subsetKeyKey(name, 1), sealingKey, nowMs),
+    authorities: await Promise.all(masters.map((master) => grantAuthority(master, grant))),
+  };
+}
+
+/** A key that is there stays; an authority is as good as the one before it. */
+async function putRoll({ key, authorities }: NewRoll, store: Store): Promise<void> {
+  const isNew = { key: key.put, modRevision: 0 };
+  const { succeeded } = await store.transact({ if: [isNew], then: [key, ...authorities] });
+  if (!succeeded) await store.transact({ if: [], then: authorities });
+}
+
+function requirePossible(options: SubsetOptions, records: DirectoryRecords): void {
+  const { name, acting, backups, region } = options;
+  const { subsets, regions, allocation } = records;
   if (subsets.some((subset) => subset.name === name)) {
     throw new ProvisionError(`subset ${name} exists already; names are never given twice`, {
       code: 'exists',
       fields: { name },
     });
   }
-  const known = masters.map((master) => master.name);
-  const unknown = [acting, ...backups].find((master) => !known.includes(master));
-  if (unknown !== undefined) {
+  requireServing(acting, backups, records);
+  if (region !== undefined && !regions.some((known) => known.name === region)) {
+    const known = regions.map((one) => one.name).join(', ') || 'none yet';
     throw new ProvisionError(
-      `there is no master ${unknown}; the VPN has: ${known.join(', ') || 'none yet'}. Make one with \`hanse master create\``,
-      { code: 'unknown-master', fields: { name: unknown } },
+      `there is no region ${region}; the VPN has: ${known}. Make one with \`hanse region create\``,
+      { code: 'unknown-region', fields: { name: region } },
     );
   }
   if (allocation.nextSubsetIndex > highestSubsetIndex) {
@@ -98,7 +120,7 @@ function requirePossible(
 }
 
 function planSubset(
-  { name, acting, backups }: SubsetOptions,
+  { name, acting, backups, region }: SubsetOptions,
   { vpn, allocation }: DirectoryRecords,
   nowMs: number,
 ): { readonly record: SubsetRecord; readonly allocation: DirectoryRecords['allocation'] } {
@@ -112,31 +134,8 @@ function planSubset(
     ipv4Blocks: [taken.block],
     acting,
     backups: [...backups],
+    ...(region === undefined ? {} : { region }),
     createdAtMs: nowMs,
   };
   return { record, allocation: { ...taken.allocation, nextSubsetIndex: index + 1 } };
-}
-
-async function authority(
-  master: MasterName,
-  issuing: {
-    readonly vpn: VpnName;
-    readonly subset: SubsetName;
-    readonly root: Issuer;
-    readonly sealingKey: SealingKey;
-  },
-  nowMs: number,
-): Promise<Operation> {
-  const { vpn, subset, root, sealingKey } = issuing;
-  const period = intermediatePeriod(nowMs);
-  const credentials = await issueIntermediate({ vpn, subset, master, root, period });
-  const key = authorityKey(subset, master);
-  const record: AuthorityRecord = {
-    version: 1,
-    master,
-    subset,
-    certificate: credentials.certificatePem,
-    sealedKey: seal(sealingKey, credentials.privateKeyPem, key),
-  };
-  return { put: key, value: encodeRecord(record) };
 }

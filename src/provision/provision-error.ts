@@ -5,7 +5,8 @@ import { HanseError } from '../model/error.ts';
  * - `no-vpn`: the store holds no VPN. Fields: `store`.
  * - `no-root-key`: the command needs the root key and it is not there. Fields: `path`.
  * - `wrong-root-key`: the key is not that of the VPN's root certificate. Fields: `path`.
- * - `unknown-master`: no master of that name. Fields: `name`.
+ * - `unknown-master`, `unknown-subset`, `unknown-region`: none of that name. Fields: `name`.
+ * - `still-acting`: the master acts for the subset and so cannot stop serving it. Fields: `name`.
  * - `address-taken`: another master has the same endpoint. Fields: `name`, `endpoint`.
  * - `exhausted`: no more masters, or subsets, fit into one VPN. Fields: `limit`.
  * - `not-empty`: a store or a directory that must be empty is not. Fields: `store` or `directory`.
@@ -21,6 +22,9 @@ export type ProvisionErrorCode =
   | 'no-root-key'
   | 'wrong-root-key'
   | 'unknown-master'
+  | 'unknown-subset'
+  | 'unknown-region'
+  | 'still-acting'
   | 'address-taken'
   | 'exhausted'
   | 'not-empty'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { dyingStore } from '../../test/support/dying-store.ts';
 import {
   corp,
   emptyWorld,
@@ -21,7 +22,6 @@ import { parsePrefix, prefixesOverlap } from '../model/prefix.ts';
 import { authorityRecordSchema, decodeRecord, groupKeyRecordSchema } from '../model/records.ts';
 import { groupKeySchema } from '../model/wireguard-key.ts';
 import { authorityKey, backboneKeyKey, subsetKeyKey } from '../store/keys.ts';
-import type { Store, Transaction, TransactionResult } from '../store/store.ts';
 import { createIssuer } from '../trust/certificate-authority.ts';
 import { verifyChain } from '../trust/certificate-check.ts';
 import { openSealed } from '../trust/sealing.ts';
@@ -233,19 +233,6 @@ test('a VPN without room for another block says so', async () => {
     code: 'ipv4-exhausted',
   });
 });
-
-/** A store that fails at every transaction, as if the process had died just before. */
-function dyingStore(store: Store): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === 'transact') {
-        return (_: Transaction): Promise<TransactionResult> => Promise.reject(new Error('died'));
-      }
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
 
 test('every command succeeds when it is run again after it died before its transaction', async () => {
   await using world = await emptyWorld();
