@@ -13,7 +13,13 @@ const programs = {
   wg: 'wireguard-tools',
   ping: 'iputils-ping',
   iperf3: 'iperf3',
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
+  openssl: 'openssl',
 };
+
+/** The services of those packages that have any. */
+const services = { 'etcd-server': ['etcd.service'] };
 
 /** The first release with segmentation offload; kernels with WireGuard need none. */
 const leastWireguardGoDate = 20231211;
@@ -30,14 +36,36 @@ export async function ensureDebianPackages(log) {
   await requireRightToInstall(all);
   if (missing.length > 0) {
     log(`installing Debian packages: ${missing.join(', ')}`);
-    const options = ['-o', 'DPkg::Lock::Timeout=300'];
-    await requireCommand('apt-get', [...options, '-qq', 'update']);
-    await requireCommand('env', [
-      'DEBIAN_FRONTEND=noninteractive',
-      ...['apt-get', ...options, '-qq', '-y', '--no-install-recommends', 'install', ...missing],
-    ]);
+    await withoutNewServices(missing, () => install(missing));
   }
   if (needsWireguardGo) await installFromBackports(['wireguard-go'], { log });
+}
+
+async function install(packages) {
+  const options = ['-o', 'DPkg::Lock::Timeout=300'];
+  await requireCommand('apt-get', [...options, '-qq', 'update']);
+  await requireCommand('env', [
+    'DEBIAN_FRONTEND=noninteractive',
+    // Without systemd, services are started according to the runlevel: none in this one.
+    'RUNLEVEL=1',
+    ...['apt-get', ...options, '-qq', '-y', '--no-install-recommends', 'install', ...packages],
+  ]);
+}
+
+/**
+ * The lab wants programs, while a package may start and enable a service of its own. systemd starts
+ * none that is masked, and afterwards it is there for the owner of the machine to enable.
+ */
+async function withoutNewServices(packages, body) {
+  const units = packages.flatMap((name) => services[name] ?? []);
+  if (units.length === 0 || !(await exists('/run/systemd/system'))) return body();
+  await requireCommand('systemctl', ['mask', '--runtime', ...units]);
+  try {
+    await body();
+  } finally {
+    await requireCommand('systemctl', ['unmask', '--runtime', ...units]);
+    await runCommand('systemctl', ['disable', ...units]);
+  }
 }
 
 async function missingPackages() {
@@ -73,13 +101,15 @@ async function hasWireguard() {
 }
 
 async function kernelHasWireguard() {
-  const loaded = await access('/sys/module/wireguard').then(
+  if (await exists('/sys/module/wireguard')) return true;
+  return (await runCommand('modprobe', ['--dry-run', '--quiet', 'wireguard'])).exitCode === 0;
+}
+
+const exists = (path) =>
+  access(path).then(
     () => true,
     () => false,
   );
-  if (loaded) return true;
-  return (await runCommand('modprobe', ['--dry-run', '--quiet', 'wireguard'])).exitCode === 0;
-}
 
 async function requireRightToInstall(packages) {
   const list = packages.join(' ');

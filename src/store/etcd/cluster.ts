@@ -37,6 +37,7 @@ export interface Request<I extends DescMessage, O extends DescMessage> {
   readonly isRepeatable: boolean;
   /** For a read of what one member knows by itself. */
   readonly withoutLeader?: boolean;
+  /** After this no other try is begun. */
   readonly budgetMs?: number;
   /** Whether an answer is good enough; with the reason if not, and another member is asked. */
   readonly objection?: (answer: MessageShape<O>) => string | undefined;
@@ -103,15 +104,14 @@ export class Cluster implements Disposable {
     const failures = new Failures();
     for (;;) {
       const endpoint = this.endpoint;
-      const leftMs = endMs - performance.now();
-      if (leftMs <= 0) throw outOfReach(request.operation, this.url, failures);
       try {
-        return await this.#tryOnce(request, endpoint, Math.min(tryTimeoutMs, leftMs), signal);
+        return await this.#tryOnce(request, endpoint, signal);
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         failures.add(error);
         this.#checkRepeatable(request, error);
         this.moveOnFrom(endpoint);
+        if (performance.now() > endMs) throw outOfReach(request.operation, this.url, failures);
       }
       await systemClock.sleep(backoff.nextDelayMs(), signal);
     }
@@ -124,11 +124,11 @@ export class Cluster implements Disposable {
   async #tryOnce<I extends DescMessage, O extends DescMessage>(
     { method, message, withoutLeader, objection }: Request<I, O>,
     endpoint: Endpoint,
-    timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<MessageShape<O>> {
     const ask = async (): Promise<MessageShape<O>> => {
-      const options = { timeoutMs, token: this.token, requireLeader: !withoutLeader };
+      const { token } = this;
+      const options = { timeoutMs: tryTimeoutMs, token, requireLeader: !withoutLeader };
       const answer = await endpoint.call(method, message, options, signal);
       const reason = objection?.(answer);
       if (reason !== undefined) throw endpoint.objectTo(reason);

@@ -41,6 +41,14 @@ export function outcomeUnknown(
   );
 }
 
+/** It has not even been asked for. */
+export function overloaded(operation: StoreOperation, url: string, cause: unknown): StoreError {
+  return new StoreError(
+    `the store ${url} has too much to do, and nothing has been changed: too many requests are before this one`,
+    { code: 'unavailable', fields: { operation }, retryable: true, cause },
+  );
+}
+
 export function closedError(): StoreError {
   return new StoreError('the store has been closed', {
     code: 'unavailable',

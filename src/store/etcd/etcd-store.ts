@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { InvalidInputError } from '../../model/error.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import { type Log, silentLog } from '../../runtime/log.ts';
 import {
   checkKey,
@@ -23,15 +24,21 @@ import type {
 import { type ObserveStore, observed, type StoreOperation } from '../store-observer.ts';
 import { CallError } from './call-error.ts';
 import { Cluster } from './cluster.ts';
-import { closedError } from './etcd-failure.ts';
+import { closedError, overloaded } from './etcd-failure.ts';
 import { loadChannelCredentials, loadUser } from './etcd-files.ts';
 import { parseEtcdUrl } from './etcd-url.ts';
 import { EtcdWatch } from './etcd-watch.ts';
+import { Gate } from './gate.ts';
 import { KeySpace } from './key-space.ts';
 import { formatLeaseId, leaseEnded, parseLeaseId } from './lease-id.ts';
 import { KV, Lease } from './proto/rpc_pb.ts';
 import { Reader } from './reader.ts';
 import { leasesOf, resultFrom, txnRequestFrom } from './transaction.ts';
+
+/** More at once makes each one later, and none of them sooner. */
+const maxRequestsAtOnce = 128;
+/** How long a request waits for its turn: by then the ones before it have failed or been done. */
+const maxWaitMs = 10_000;
 
 export interface EtcdStoreDependencies {
   readonly log?: Log;
@@ -68,6 +75,7 @@ class EtcdStore implements Store {
   readonly #reader: Reader;
   readonly #log: Log;
   readonly #observe: ObserveStore | undefined;
+  readonly #gate = new Gate(maxRequestsAtOnce);
   readonly #watches = new Set<EtcdWatch>();
   readonly #closing = new AbortController();
 
@@ -204,7 +212,19 @@ class EtcdStore implements Store {
     const closing = this.#closing.signal;
     const stop = signal ? AbortSignal.any([signal, closing]) : closing;
     stop.throwIfAborted();
+    // A lease that is kept alive is never behind a crowd.
+    using _place = operation === 'lease' ? undefined : await this.#enter(operation, stop);
     return await body(stop);
+  }
+
+  async #enter(operation: StoreOperation, stop: AbortSignal): Promise<Disposable> {
+    using wait = new Deadline(maxWaitMs, stop);
+    try {
+      return await this.#gate.enter(wait.signal);
+    } catch (error) {
+      if (stop.aborted) throw stop.reason;
+      throw overloaded(operation, this.#cluster.url, error);
+    }
   }
 }
 
