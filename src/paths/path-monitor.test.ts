@@ -86,7 +86,13 @@ test('a responder answers whoever asks, and hears at once which path is in use',
     left.watcher.set([{ ...quiet, using }]);
     await until('the change is known', () => right.watcher.asked.at(-1)?.using === using);
   }
-  assert.ok(right.watcher.asked.every(({ from }) => from === left.linkLocal));
+  const { asked } = right.watcher;
+  assert.ok(asked.every(({ from }) => from === left.linkLocal));
+  const sequences = asked.map(({ sequence }) => sequence);
+  assert.deepEqual(
+    sequences,
+    sequences.toSorted((one, other) => one - other),
+  );
 });
 
 test('a path in use tells so again and again', async () => {
@@ -103,7 +109,10 @@ test('strays arrive whole, in as many messages as it takes', async () => {
   const ids = Array.from({ length: 500 }, (_, at) => 2n ** 48n + BigInt(at));
   tunnel.left.watcher.sendStrays(tunnel.left.interfaceName, ids);
   await until('all are there', () => tunnel.right.watcher.strays.length >= ids.length);
-  assert.deepEqual(tunnel.right.watcher.strays, ids.map(String));
+  assert.deepEqual(
+    tunnel.right.watcher.strays,
+    ids.map((id, sequence) => `${id} ${sequence}`),
+  );
 });
 
 test('an interface that is missing is dead, and what is no longer watched is not listed', async () => {

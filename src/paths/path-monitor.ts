@@ -2,7 +2,7 @@ import type { Address } from '../model/prefix.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { LinkAddresses } from './link-addresses.ts';
-import { maxStraysPerMessage } from './probe-message.ts';
+import { maxStraysPerMessage, type Stray } from './probe-message.ts';
 import { readTunnelCounters } from './tunnel-counters.ts';
 import { TunnelWatch, tickMs } from './tunnel-watch.ts';
 
@@ -22,6 +22,8 @@ export interface PathStatus {
   readonly isAlive: boolean;
   /** Milliseconds since the Unix epoch: for so long it has been alive, or dead. */
   readonly sinceMs: number;
+  /** Whether anything was seen of it that says so; before, it is only hoped. */
+  readonly isProven: boolean;
   /** Of the last probe that was answered, milliseconds. */
   readonly roundTripMs?: number;
 }
@@ -32,10 +34,14 @@ export interface PathMonitorDependencies {
   /** A path that is watched has died or come back. */
   readonly onChange: (interfaceName: string, isAlive: boolean) => void;
   /** The other end told which members use it; see `Strays`. */
-  readonly onStrays?: (interfaceName: string, interfaceIds: readonly bigint[]) => void;
+  readonly onStrays?: (interfaceName: string, strays: readonly Stray[]) => void;
   /** 0 to below 1, for jitter. */
   readonly random?: () => number;
 }
+
+const sequenceCount = 2 ** 32;
+/** A node asks less often than this on average, over all of its paths; the numbers last for two years. */
+const sequenceUnitMs = 20;
 
 /**
  * Watches tunnels from this end, and answers for it where the other end watches too. A tunnel that
@@ -44,9 +50,12 @@ export interface PathMonitorDependencies {
 export class PathMonitor {
   readonly #dependencies: PathMonitorDependencies;
   readonly #watches = new Map<string, TunnelWatch>();
+  #sequence: number;
 
   constructor(dependencies: PathMonitorDependencies) {
     this.#dependencies = dependencies;
+    // Later than whatever an earlier process of this node has said.
+    this.#sequence = Math.floor(dependencies.clock.nowMs() / sequenceUnitMs) % sequenceCount;
   }
 
   /** The paths to watch from now on, whole. Those that stay keep what is known of them. */
@@ -71,10 +80,10 @@ export class PathMonitor {
   }
 
   /** Tells the other end of a path which members use this node, in as many messages as it takes. */
-  sendStrays(interfaceName: string, interfaceIds: readonly bigint[]): void {
-    for (let start = 0; start < interfaceIds.length; start += maxStraysPerMessage) {
-      const some = interfaceIds.slice(start, start + maxStraysPerMessage);
-      this.#watches.get(interfaceName)?.send({ kind: 'strays', interfaceIds: some });
+  sendStrays(interfaceName: string, all: readonly Stray[]): void {
+    for (let start = 0; start < all.length; start += maxStraysPerMessage) {
+      const strays = all.slice(start, start + maxStraysPerMessage);
+      this.#watches.get(interfaceName)?.send({ kind: 'strays', strays });
     }
   }
 
@@ -108,10 +117,16 @@ export class PathMonitor {
       clock,
       log,
       random,
-      onStrays: (interfaceIds) => onStrays?.(path.interfaceName, interfaceIds),
+      nextSequence: () => this.#nextSequence(),
+      onStrays: (strays) => onStrays?.(path.interfaceName, strays),
     });
     this.#watches.set(path.interfaceName, watch);
     watch.follow(LinkAddresses.read());
+  }
+
+  #nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) % sequenceCount;
+    return this.#sequence;
   }
 
   #tick(): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   encodeProbe,
+  isLater,
   maxStraysPerMessage,
   type ProbeMessage,
   parseProbe,
@@ -15,8 +16,11 @@ const messages: fc.Arbitrary<ProbeMessage> = fc.oneof(
     .map(([sequence, using, hearsYou]) => ({ kind: 'ask' as const, sequence, using, hearsYou })),
   sequences.map((sequence) => ({ kind: 'answer' as const, sequence })),
   fc
-    .array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: maxStraysPerMessage })
-    .map((interfaceIds) => ({ kind: 'strays' as const, interfaceIds })),
+    .array(fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), sequences), {
+      maxLength: maxStraysPerMessage,
+    })
+    .map((all) => all.map(([interfaceId, sequence]) => ({ interfaceId, sequence })))
+    .map((strays) => ({ kind: 'strays' as const, strays })),
 );
 const bytesOf = (message: ProbeMessage): Buffer => Buffer.from(encodeProbe(message));
 
@@ -62,7 +66,23 @@ test('a message of another version is none', () => {
 });
 
 test('no message is longer than what every network carries, and more strays than that are refused', () => {
-  const ids = Array.from({ length: maxStraysPerMessage }, (_, at) => BigInt(at));
-  assert.ok(encodeProbe({ kind: 'strays', interfaceIds: ids }).length <= 1_232);
-  assert.throws(() => encodeProbe({ kind: 'strays', interfaceIds: [...ids, 1n] }), RangeError);
+  const strays = Array.from({ length: maxStraysPerMessage }, (_, at) => ({
+    interfaceId: BigInt(at),
+    sequence: at,
+  }));
+  assert.ok(encodeProbe({ kind: 'strays', strays }).length <= 1_232);
+  const more = [...strays, { interfaceId: 1n, sequence: 1 }];
+  assert.throws(() => encodeProbe({ kind: 'strays', strays: more }), RangeError);
+});
+
+test('of two sequence numbers one is later, also across the end of all numbers', () => {
+  const last = 2 ** 32 - 1;
+  fc.assert(
+    fc.property(sequences, fc.integer({ min: 1, max: 2 ** 31 - 1 }), (sequence, step) => {
+      const next = (sequence + step) % 2 ** 32;
+      assert.deepEqual([isLater(next, sequence), isLater(sequence, next)], [true, false]);
+      assert.equal(isLater(sequence, sequence), false);
+    }),
+  );
+  assert.ok(isLater(0, last));
 });

@@ -3,13 +3,13 @@
  * every bit that has no meaning is zero.
  *
  *     0       1        2     3      4                 8
- *     0x48 'H' version kind  flags  sequence number   link-local interface ids, 8 bytes each (strays)
+ *     0x48 'H' version kind  flags  sequence number   of each stray: interface id (8), sequence (4)
  */
 
 /** Of the other end, to be answered at once. */
 export interface Ask {
   readonly kind: 'ask';
-  /** 0 to 2^32 - 1; the answer repeats it. */
+  /** 0 to 2^32 - 1, after which it begins anew; the sender counts over all of its paths. The answer repeats it. */
   readonly sequence: number;
   /** Whether the sender sends its packets by this tunnel now. */
   readonly using: boolean;
@@ -25,14 +25,21 @@ export interface Answer {
 /** Members that use the sender although their addresses' block is another master's. */
 export interface Strays {
   readonly kind: 'strays';
-  /** The last 64 bits of the members' link-local addresses; at most `maxStraysPerMessage`. */
-  readonly interfaceIds: readonly bigint[];
+  /** At most `maxStraysPerMessage`. */
+  readonly strays: readonly Stray[];
+}
+
+export interface Stray {
+  /** The last 64 bits of the member's link-local address. */
+  readonly interfaceId: bigint;
+  /** Of the last ask by which the member said that it uses the sender: a later one counts more. */
+  readonly sequence: number;
 }
 
 export type ProbeMessage = Ask | Answer | Strays;
 
-/** 968 bytes with the header: less than the 1,232 that IPv6 carries everywhere. */
-export const maxStraysPerMessage = 120;
+/** 1,208 bytes with the header: less than the 1,232 that IPv6 carries everywhere. */
+export const maxStraysPerMessage = 100;
 
 const magic = 0x48;
 const version = 1;
@@ -40,21 +47,24 @@ const kinds = ['ask', 'answer', 'strays'] as const;
 const usingFlag = 1;
 const hearsYouFlag = 2;
 const headerBytes = 8;
-const idBytes = 8;
+const strayBytes = 12;
 
 /** @throws RangeError when there are more strays than a message holds */
 export function encodeProbe(message: ProbeMessage): Uint8Array {
-  const ids = message.kind === 'strays' ? message.interfaceIds : [];
-  if (ids.length > maxStraysPerMessage) {
-    throw new RangeError(`a message holds ${maxStraysPerMessage} strays, not ${ids.length}`);
+  const strays = message.kind === 'strays' ? message.strays : [];
+  if (strays.length > maxStraysPerMessage) {
+    throw new RangeError(`a message holds ${maxStraysPerMessage} strays, not ${strays.length}`);
   }
-  const bytes = Buffer.alloc(headerBytes + ids.length * idBytes);
+  const bytes = Buffer.alloc(headerBytes + strays.length * strayBytes);
   bytes.writeUInt8(magic, 0);
   bytes.writeUInt8(version, 1);
   bytes.writeUInt8(kinds.indexOf(message.kind), 2);
   if (message.kind === 'ask') bytes.writeUInt8(flagsOf(message), 3);
   if (message.kind !== 'strays') bytes.writeUInt32BE(message.sequence, 4);
-  for (const [at, id] of ids.entries()) bytes.writeBigUInt64BE(id, headerBytes + at * idBytes);
+  for (const [at, { interfaceId, sequence }] of strays.entries()) {
+    bytes.writeBigUInt64BE(interfaceId, headerBytes + at * strayBytes);
+    bytes.writeUInt32BE(sequence, headerBytes + at * strayBytes + 8);
+  }
   return bytes;
 }
 
@@ -81,10 +91,17 @@ export function parseProbe(bytes: Buffer): ProbeMessage | undefined {
 }
 
 function parseStrays(bytes: Buffer): Strays | undefined {
-  const count = (bytes.length - headerBytes) / idBytes;
+  const count = (bytes.length - headerBytes) / strayBytes;
   if (!Number.isInteger(count) || count > maxStraysPerMessage) return undefined;
-  const interfaceIds = Array.from({ length: count }, (_, at) =>
-    bytes.readBigUInt64BE(headerBytes + at * idBytes),
-  );
-  return { kind: 'strays', interfaceIds };
+  const strays = Array.from({ length: count }, (_, at) => ({
+    interfaceId: bytes.readBigUInt64BE(headerBytes + at * strayBytes),
+    sequence: bytes.readUInt32BE(headerBytes + at * strayBytes + 8),
+  }));
+  return { kind: 'strays', strays };
+}
+
+/** Whether a sequence number is after another one: by less than half of all there are (RFC 1982). */
+export function isLater(sequence: number, other: number): boolean {
+  const distance = (sequence - other) >>> 0;
+  return distance > 0 && distance < 2 ** 31;
 }

@@ -2,6 +2,7 @@ import type { Address } from '../model/prefix.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { LinkAddresses } from './link-addresses.ts';
+import type { Ask } from './probe-message.ts';
 import { ProbeSocket, type ProbeSocketOptions } from './probe-socket.ts';
 
 export interface ProbeResponderDependencies {
@@ -10,9 +11,8 @@ export interface ProbeResponderDependencies {
   /**
    * A probe came.
    * @param from the link-local address; WireGuard has made sure that it is the sender's own
-   * @param using whether the sender sends its packets by this tunnel now
    */
-  readonly onAsk: (from: Address, using: boolean) => void;
+  readonly onAsk: (from: Address, ask: Pick<Ask, 'using' | 'sequence'>) => void;
 }
 
 /** How soon an interface that was made anew is listened on. */
@@ -33,7 +33,7 @@ export class ProbeResponder {
       onMessage: (message, from) => {
         if (message.kind !== 'ask') return;
         this.#socket.send({ kind: 'answer', sequence: message.sequence }, from);
-        dependencies.onAsk(from, message.using);
+        dependencies.onAsk(from, message);
       },
     });
   }

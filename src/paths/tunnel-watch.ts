@@ -10,7 +10,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { LinkAddresses } from './link-addresses.ts';
 import type { PathStatus, WatchedPath } from './path-monitor.ts';
-import type { ProbeMessage } from './probe-message.ts';
+import type { ProbeMessage, Stray } from './probe-message.ts';
 import { ProbeSocket } from './probe-socket.ts';
 import type { TunnelCounters } from './tunnel-counters.ts';
 
@@ -19,7 +19,8 @@ export interface TunnelWatchDependencies {
   readonly log: Log;
   /** 0 to below 1. */
   readonly random: () => number;
-  readonly onStrays: (interfaceIds: readonly bigint[]) => void;
+  readonly nextSequence: () => number;
+  readonly onStrays: (strays: readonly Stray[]) => void;
 }
 
 /** All liveness is counted in these. */
@@ -41,6 +42,8 @@ export class TunnelWatch {
   #idleProbeTicks: number;
   #counters: TunnelCounters | undefined;
   #remoteIsDeaf = false;
+  #isProven = false;
+  /** Of the last ask. */
   #sequence = 0;
   #askedAtMs: number | undefined;
   #ticksSinceAsk = 0;
@@ -68,7 +71,8 @@ export class TunnelWatch {
   }
 
   status(): PathStatus {
-    const status = { isAlive: this.isAlive, sinceMs: this.#sinceMs };
+    const isProven = this.#isProven || !this.isAlive;
+    const status = { isAlive: this.isAlive, sinceMs: this.#sinceMs, isProven };
     return this.#roundTripMs === undefined ? status : { ...status, roundTripMs: this.#roundTripMs };
   }
 
@@ -145,7 +149,7 @@ export class TunnelWatch {
   #ask(): void {
     const { using } = this.#path;
     const hearsYou = this.#liveness.quietTicks < deadAfterTicks;
-    this.#sequence = (this.#sequence + 1) % 2 ** 32;
+    this.#sequence = this.#dependencies.nextSequence();
     this.send({ kind: 'ask', sequence: this.#sequence, using, hearsYou });
     this.#askedAtMs = this.#dependencies.clock.monotonicMs();
     this.#hasAsked = true;
@@ -157,7 +161,7 @@ export class TunnelWatch {
     if (from !== this.#path.remoteLinkLocal) return;
     switch (message.kind) {
       case 'strays':
-        this.#dependencies.onStrays(message.interfaceIds);
+        this.#dependencies.onStrays(message.strays);
         return;
       case 'ask':
         this.#remoteIsDeaf = !message.hearsYou;

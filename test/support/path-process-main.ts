@@ -16,7 +16,12 @@ export type PathEvent =
   | { readonly name: 'statuses'; readonly statuses: readonly (readonly [string, PathStatus])[] }
   | { readonly name: 'changed'; readonly interfaceName: string; readonly isAlive: boolean }
   | { readonly name: 'strays'; readonly interfaceName: string; readonly ids: readonly string[] }
-  | { readonly name: 'asked'; readonly from: string; readonly using: boolean };
+  | {
+      readonly name: 'asked';
+      readonly from: string;
+      readonly using: boolean;
+      readonly sequence: number;
+    };
 
 const send = (event: PathEvent): void => void process.send?.(event);
 const environment = { clock: systemClock, log: silentLog() };
@@ -25,8 +30,12 @@ const { signal } = new AbortController();
 const monitor = new PathMonitor({
   ...environment,
   onChange: (interfaceName, isAlive) => send({ name: 'changed', interfaceName, isAlive }),
-  onStrays: (interfaceName, ids) =>
-    send({ name: 'strays', interfaceName, ids: ids.map((id) => id.toString()) }),
+  onStrays: (interfaceName, strays) =>
+    send({
+      name: 'strays',
+      interfaceName,
+      ids: strays.map(({ interfaceId, sequence }) => `${interfaceId} ${sequence}`),
+    }),
 });
 
 process.on('message', (call: PathCall) => {
@@ -34,10 +43,16 @@ process.on('message', (call: PathCall) => {
     case 'set':
       return monitor.set(call.paths);
     case 'strays':
-      return monitor.sendStrays(call.interfaceName, call.ids.map(BigInt));
+      return monitor.sendStrays(
+        call.interfaceName,
+        call.ids.map((id, sequence) => ({ interfaceId: BigInt(id), sequence })),
+      );
     case 'respond': {
-      const onAsk = (from: string, using: boolean): void => send({ name: 'asked', from, using });
-      void new ProbeResponder(call.options, { ...environment, onAsk }).run(signal);
+      const responder = new ProbeResponder(call.options, {
+        ...environment,
+        onAsk: (from, { using, sequence }) => send({ name: 'asked', from, using, sequence }),
+      });
+      void responder.run(signal);
     }
   }
 });

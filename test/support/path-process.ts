@@ -14,6 +14,7 @@ export class PathProcess implements AsyncDisposable {
   /** What was reported so far. */
   readonly changes: Changed[] = [];
   readonly asked: Asked[] = [];
+  /** Interface id and sequence number of each. */
   readonly strays: string[] = [];
   statuses: ReadonlyMap<string, PathStatus> = new Map();
   readonly #child: ChildProcess;
