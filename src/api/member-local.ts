@@ -38,10 +38,10 @@ const membershipNameSchema = z.string().max(65);
 
 /**
  * - `joining`: its invite has been sent or is about to be; ends in `resuming` or is dropped.
- * - `connecting`: trying the acting master and its backups in turn.
+ * - `connecting`: trying the masters in turn.
  * - `resuming`: connected; nothing heard yet since saying which view it has.
  * - `live`: the master answers, and changes are applied as they come.
- * - `waiting`: no master answered, or the last one refused; tries again by itself.
+ * - `waiting`: no master answered or took the member; tries again by itself.
  * - `ended`: over for good; `endReason` says why.
  */
 export const sessionStateSchema = z.enum([
@@ -53,6 +53,25 @@ export const sessionStateSchema = z.enum([
   'ended',
 ]);
 export type SessionState = z.infer<typeof sessionStateSchema>;
+
+/** A member's tunnel to one of its masters. */
+const memberPathSchema = z.object({
+  interfaceName: z.string(),
+  /** Whether packets to the rest of the VPN take it. */
+  inUse: z.boolean(),
+  /** Whether it carries packets; new ones are taken to until they have shown otherwise. */
+  isAlive: z.boolean(),
+  /** For so long it has been alive, or dead. */
+  sinceMs: timeMs,
+  endpoint: z.string().optional(),
+  /** Absent when there was no handshake yet. */
+  handshakeAgeMs: z.number().optional(),
+  /** Of the last probe that was answered. */
+  roundTripMs: z.number().optional(),
+  receivedBytes: z.number(),
+  sentBytes: z.number(),
+});
+export type MemberPath = z.infer<typeof memberPathSchema>;
 
 export const membershipStatusSchema = z.object({
   membership: membershipNameSchema,
@@ -76,27 +95,19 @@ export const membershipStatusSchema = z.object({
   epoch: epochSchema.optional(),
   appliedRevision: z.number().int().optional(),
   certificateEndsAtMs: timeMs.optional(),
-  /** One per master that the membership knows; the first is the acting one. */
+  /** In the order in which this member uses them. */
   masters: z.array(
     z.object({
       name: masterNameSchema,
+      /** `acting`: whoever may change the roll now. */
       role: z.enum(['acting', 'backup']),
       control: endpointSchema,
-      /** How packets get to it. `none`: known, and not configured yet. */
-      path: z.enum(['tunnel', 'none']),
+      /** The tunnel to it; absent until it is configured. */
+      path: memberPathSchema.optional(),
     }),
   ),
-  /** Towards the acting master. */
-  tunnel: z
-    .object({
-      interfaceName: z.string(),
-      endpoint: z.string().optional(),
-      /** Absent when there was no handshake yet. */
-      handshakeAgeMs: z.number().optional(),
-      receivedBytes: z.number(),
-      sentBytes: z.number(),
-    })
-    .optional(),
+  /** How often traffic has moved from one master to another since the daemon's start. */
+  pathMoves: z.number().int().optional(),
 });
 export type MembershipStatus = z.infer<typeof membershipStatusSchema>;
 

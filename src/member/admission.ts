@@ -9,8 +9,8 @@ import { type Joined, joinUntilAnswered } from './join.ts';
 import type { MemberIdentity } from './member-directory.ts';
 import { MemberError } from './member-error.ts';
 import type { MemberHost } from './member-host.ts';
-import { cautiousMtuBytes } from './membership.ts';
 import type { MembershipFiles, PendingJoin } from './membership-files.ts';
+import { cautiousMtuBytes } from './path-endpoints.ts';
 
 export interface AdmissionOptions {
   readonly files: MembershipFiles;
@@ -46,9 +46,8 @@ export async function obtainAdmission(
   const { files, pending, interfaceName } = options;
   const { hostKeeper } = dependencies;
   const early = hostKeeper.set(files.name, pending.startedAtMs, {
-    interfaceName,
     privateKey: pending.keys.acting.privateKey,
-    mtuBytes: cautiousMtuBytes,
+    paths: [{ interfaceName, mtuBytes: cautiousMtuBytes }],
   });
   // The next apply meets the same failure, and tells it.
   early.catch(() => {});

@@ -9,6 +9,7 @@ import {
   sessionProtocol,
 } from '../api/messages.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import type { ErrorFields } from '../model/error.ts';
 import { runUntilAborted } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { MemberError, type MemberErrorCode } from './member-error.ts';
@@ -19,6 +20,8 @@ export const heartbeatIntervalMs = 15_000;
 export const silenceLimitMs = 45_000;
 /** A master that writes faster than its messages are handled has to wait, in its own memory. */
 const longestQueue = 64;
+/** What a WebSocket says of a connection that ended without a closing handshake (RFC 6455 §7.4.1). */
+const abnormalClosure = 1006;
 /** How long a master may take to answer a close before its connection is cut. */
 const closeTimeoutMs = 1_000;
 
@@ -45,6 +48,7 @@ export class ControlConnection implements AsyncDisposable {
   #wake: () => void = () => {};
   #pong: () => void = () => {};
   #lastHeardMs: number;
+  #heardCount = 0;
 
   constructor(socket: WebSocket, options: ControlConnectionOptions) {
     this.endpoint = options.endpoint;
@@ -58,7 +62,7 @@ export class ControlConnection implements AsyncDisposable {
       this.#pong();
     });
     socket.on('error', (error) => this.#fail(...describeSocketError(error)));
-    socket.on('close', (code) => this.#fail('session-lost', `it was closed with code ${code}`));
+    socket.on('close', (code) => this.#closed(code));
     void runUntilAborted(
       (signal) => this.#keepAlive(signal),
       this.#stopped.signal,
@@ -99,6 +103,17 @@ export class ControlConnection implements AsyncDisposable {
     });
   }
 
+  /** Ends the session unless the master shows within the time that it is there. */
+  async check(limitMs: number): Promise<void> {
+    if (this.#end) return;
+    const { clock } = this.#options;
+    const before = this.#heardCount;
+    this.#socket.ping();
+    await clock.sleep(limitMs, this.#stopped.signal).catch(() => undefined);
+    if (this.#heardCount > before) return;
+    this.#fail('session-lost', `it did not answer within ${limitMs / 1_000} s`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(1000);
     this.#end ??= sessionEnded(this.endpoint, 'session-lost', 'it was closed from this side');
@@ -134,7 +149,13 @@ export class ControlConnection implements AsyncDisposable {
     return messages;
   }
 
+  #closed(code: number): void {
+    const farewell = code === abnormalClosure ? {} : { closeCode: code };
+    this.#fail('session-lost', `it was closed with code ${code}`, undefined, farewell);
+  }
+
   #heard(): void {
+    this.#heardCount += 1;
     this.#lastHeardMs = this.#options.clock.monotonicMs();
   }
 
@@ -152,9 +173,9 @@ export class ControlConnection implements AsyncDisposable {
   }
 
   /** The first call decides why the session ended. */
-  #fail(code: MemberErrorCode, problem: string, cause?: unknown): void {
+  #fail(code: MemberErrorCode, problem: string, cause?: unknown, fields: ErrorFields = {}): void {
     if (this.#end) return;
-    this.#end = sessionEnded(this.endpoint, code, problem, cause);
+    this.#end = sessionEnded(this.endpoint, code, problem, { cause, fields });
     // What it still has to say does not count any more.
     this.#socket.terminate();
     this.#stop();
@@ -220,7 +241,7 @@ function upgradeError(endpoint: Endpoint, cause: Error): MemberError {
   // TLS 1.3 tells a client only after the handshake that its certificate is not wanted.
   const problem =
     'it answered TLS and opened no session; it may have refused this member’s certificate, or be no Hanse master';
-  return sessionEnded(endpoint, 'unreachable', problem, cause);
+  return sessionEnded(endpoint, 'unreachable', problem, { cause });
 }
 
 /** Why there is no session with the endpoint, or none any more. Trying again may help. */
@@ -228,9 +249,19 @@ export function sessionEnded(
   endpoint: Endpoint,
   code: MemberErrorCode,
   problem: string,
-  cause?: unknown,
+  { cause, fields }: { readonly cause?: unknown; readonly fields?: ErrorFields } = {},
 ): MemberError {
-  const fields = { endpoint };
   const message = `no session with ${endpoint}: ${problem}`;
-  return new MemberError(message, { code, fields, retryable: true, cause });
+  return new MemberError(message, {
+    code,
+    fields: { endpoint, ...fields },
+    retryable: true,
+    cause,
+  });
+}
+
+/** Whether a session broke without a word from the master, which may have died. */
+export function isSilentLoss(error: unknown): boolean {
+  if (!(error instanceof MemberError) || error.code !== 'session-lost') return false;
+  return error.fields['closeCode'] === undefined;
 }

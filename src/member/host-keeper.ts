@@ -34,7 +34,18 @@ export class HostKeeper {
     return this.#loop.request();
   }
 
-  /** Resolves when the membership's interface, routes and keys are gone from the host. */
+  /**
+   * Moves the membership's routes to another of its interfaces. Nothing else changes, so it takes as
+   * long as a change of routes. Resolves when it is done.
+   */
+  use(membership: string, interfaceName: string): Promise<void> {
+    const entry = this.#entries.get(membership);
+    if (!entry?.facts.admission) return Promise.resolve();
+    const admission = { ...entry.facts.admission, using: interfaceName };
+    return this.set(membership, entry.order, { ...entry.facts, admission });
+  }
+
+  /** Resolves when the membership's interfaces, routes and keys are gone from the host. */
   remove(membership: string): Promise<void> {
     return this.#entries.delete(membership) ? this.#loop.request() : Promise.resolve();
   }
@@ -52,9 +63,15 @@ export class HostKeeper {
 }
 
 /**
- * The name of a membership's interface towards its acting master. It is made before the VPN's id
- * is known, so the identity key, which every member has for itself, stands in for it.
+ * The name of one of a membership's interfaces. The first is made before the VPN's id is known, so
+ * the identity key, which every member has for itself, stands in for it.
+ * @param slot 0 for the one that is made before the admission, towards whoever acts then
  */
-export function memberInterfaceName(identityKey: IdentityKey, membership: string): string {
-  return interfaceName({ vpnId: identityKey, node: membership, pathClass: 'acting' });
+export function memberInterfaceName(
+  identityKey: IdentityKey,
+  membership: string,
+  slot: number,
+): string {
+  const pathClass = slot === 0 ? 'acting' : `path-${slot}`;
+  return interfaceName({ vpnId: identityKey, node: membership, pathClass });
 }

@@ -41,7 +41,11 @@ test('a member joins, brings its tunnel up and only then acknowledges, on one co
   assert.equal(request.name, 'web-1');
   assert.equal(request.token, bed.token);
   session.send(await bed.master.admission(session, request));
-  assert.deepEqual(await session.receive('acknowledge'), { type: 'acknowledge', revision: 5 });
+  assert.deepEqual(await session.receive('acknowledge'), {
+    type: 'acknowledge',
+    revision: 5,
+    epoch: 5,
+  });
 
   const [tunnel] = bed.host.interfaces;
   assert.deepEqual(tunnel?.addresses, ['100.64.0.2', 'fd12:3456:789a:1::2']);

@@ -9,11 +9,11 @@ import {
   type FirstContactDependencies,
   type FirstContactOptions,
 } from './first-contact.ts';
+import type { OpenSession } from './held-session.ts';
 import { trustedMastersOf } from './master-trust.ts';
 import type { MemberIdentity } from './member-directory.ts';
-import { MemberError } from './member-error.ts';
-import type { MembershipState, PendingJoin } from './membership-files.ts';
-import type { OpenSession } from './membership-loop.ts';
+import { isRefusal, MemberError } from './member-error.ts';
+import { type MembershipState, type PendingJoin, slotsFor } from './membership-files.ts';
 import { checkOwnChain } from './own-chain.ts';
 import { refusal, unexpected } from './session.ts';
 
@@ -139,11 +139,8 @@ async function acceptAdmission(
   await checkOwnChain(chain, { place, rootCertificate, identityKey, wireguardKey, nowMs });
   await trustedMastersOf(view, { vpn: invite.vpn, rootCertificate, nowMs });
   const { keys } = pending;
-  return { version: 1, joinedAtMs: nowMs, keys, rootCertificate, place, chain, view };
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof MemberError && error.code === 'refused';
+  const slots = slotsFor(view, []);
+  return { version: 1, joinedAtMs: nowMs, keys, rootCertificate, place, chain, view, slots };
 }
 
 function isWorthRetrying(error: unknown): boolean {

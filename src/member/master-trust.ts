@@ -15,12 +15,6 @@ export interface TrustedMaster {
   readonly publicKey: WireguardPublicKey;
 }
 
-export interface TrustedMasters {
-  readonly acting: TrustedMaster;
-  /** In the order in which they take over. */
-  readonly backups: readonly TrustedMaster[];
-}
-
 export interface TrustAnchor {
   readonly vpn: VpnName;
   readonly rootCertificate: string;
@@ -28,16 +22,20 @@ export interface TrustAnchor {
 }
 
 /**
- * Checks every master of a view up to the pinned root. Where a master listens is not vouched for,
+ * Checks every master of a view up to the pinned root; they are in `mastersOf`'s order. Where a master listens is not vouched for,
  * and need not be: whoever answers there must prove the name, or hold the key.
  * @throws MemberError `untrusted-master`
  */
-export async function trustedMastersOf(view: View, anchor: TrustAnchor): Promise<TrustedMasters> {
-  const [acting, ...backups] = await Promise.all([
-    trustedMaster(view.acting, anchor),
-    ...view.backups.map((contact) => trustedMaster(contact, anchor)),
-  ]);
-  return { acting, backups };
+export function trustedMastersOf(
+  view: View,
+  anchor: TrustAnchor,
+): Promise<readonly TrustedMaster[]> {
+  return Promise.all(mastersOf(view).map((contact) => trustedMaster(contact, anchor)));
+}
+
+/** All masters of a view, the acting one first. */
+export function mastersOf({ acting, backups }: View): readonly MasterContact[] {
+  return [acting, ...backups];
 }
 
 async function trustedMaster(contact: MasterContact, anchor: TrustAnchor): Promise<TrustedMaster> {

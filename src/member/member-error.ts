@@ -1,3 +1,4 @@
+import type { RefusalCode } from '../api/messages.ts';
 import { HanseError } from '../model/error.ts';
 
 /**
@@ -9,7 +10,8 @@ import { HanseError } from '../model/error.ts';
  * - `join-refused`: the master refused, and trying again cannot help. Fields: `membership`, `refusal`.
  * - `untrusted-master`: the other end is not who it should be. Fields: `endpoint` or `master`.
  * - `unreachable`: no session with the endpoint; retryable. Fields: `endpoint`.
- * - `session-lost`: the session ended or fell silent; retryable. Fields: `endpoint`.
+ * - `session-lost`: the session ended or fell silent; retryable. Fields: `endpoint`; `closeCode` when the
+ *   master closed it.
  * - `refused`: the master refused to go on; retryable as it says. Fields: `refusal`.
  * - `bad-message`: the master sent what the protocol does not have here; retryable. Fields: `endpoint`.
  * - `not-connected`: the request needs a session and there is none; retryable. Fields: `membership`.
@@ -29,3 +31,9 @@ export type MemberErrorCode =
   | 'not-connected';
 
 export class MemberError extends HanseError<MemberErrorCode> {}
+
+/** Whether a master refused to go on, for this reason if one is given. */
+export function isRefusal(error: unknown, code?: RefusalCode): boolean {
+  if (!(error instanceof MemberError) || error.code !== 'refused') return false;
+  return code === undefined || error.fields['refusal'] === code;
+}

@@ -1,5 +1,6 @@
 import type { HostState } from '../model/host-state.ts';
 import type { Address, Prefix } from '../model/prefix.ts';
+import type { PathStatus, WatchedPath } from '../paths/path-monitor.ts';
 
 /** What the member needs of its operating system; `system-host.ts` has the real one. */
 export interface MemberHost {
@@ -12,6 +13,8 @@ export interface MemberHost {
   observe(): Promise<ReadonlyMap<string, TunnelObservation>>;
   /** @throws an error with a message for people when a prefix meets one of the host's own networks */
   assertNoOverlap(prefixes: readonly Prefix[]): Promise<void>;
+  /** @param onChange a tunnel has died or come back */
+  watchPaths(onChange: (interfaceName: string, isAlive: boolean) => void): PathWatch;
 }
 
 export interface TunnelObservation {
@@ -20,4 +23,14 @@ export interface TunnelObservation {
   readonly handshakeAtMs?: number;
   readonly receivedBytes: number;
   readonly sentBytes: number;
+}
+
+/** Tells which tunnels carry packets; `paths/path-monitor.ts`. */
+export interface PathWatch {
+  /** The tunnels to watch from now on, whole. One that is new counts as alive. */
+  set(paths: readonly WatchedPath[]): void;
+  /** By interface. */
+  statuses(): ReadonlyMap<string, PathStatus>;
+  /** Watches until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { type MemberStatus, sessionStateSchema } from '../api/member-local.ts';
+import { type MemberPath, type MemberStatus, sessionStateSchema } from '../api/member-local.ts';
 import type { ControlCount } from './control-counts.ts';
 
 /** What a scrape is answered with. */
@@ -32,7 +32,7 @@ export async function renderMetrics(
     const gauge = new Gauge({
       name,
       help,
-      labelNames: ['membership', 'state'],
+      labelNames: ['membership', 'state', 'master'],
       registers: [registry],
     });
     for (const membership of status.memberships) {
@@ -45,7 +45,10 @@ export async function renderMetrics(
 }
 
 type Membership = MemberStatus['memberships'][number];
-type Sample = readonly [labels: { readonly state?: string }, value: number | undefined];
+type Sample = readonly [
+  labels: { readonly state?: string; readonly master?: string },
+  value: number | undefined,
+];
 
 const gauges: readonly {
   readonly name: string;
@@ -74,21 +77,48 @@ const gauges: readonly {
     values: ({ certificateEndsAtMs }) => [[{}, seconds(certificateEndsAtMs)]],
   },
   {
+    name: 'hanse_member_path_in_use',
+    help: '1 for the master through whom packets go',
+    values: (membership) => eachPath(membership, ({ inUse }) => Number(inUse)),
+  },
+  {
+    name: 'hanse_member_path_alive',
+    help: '1 for each master to whom the tunnel carries packets, 0 for the others',
+    values: (membership) => eachPath(membership, ({ isAlive }) => Number(isAlive)),
+  },
+  {
+    name: 'hanse_member_path_moves',
+    help: 'Moves of traffic from one master to another since the start',
+    values: ({ pathMoves }) => [[{}, pathMoves]],
+  },
+  {
+    name: 'hanse_member_path_round_trip_seconds',
+    help: 'Round trip of the last answered probe of the tunnel',
+    values: (membership) => eachPath(membership, ({ roundTripMs }) => seconds(roundTripMs)),
+  },
+  {
     name: 'hanse_member_handshake_age_seconds',
-    help: 'Age of the last WireGuard handshake with the acting master',
-    values: ({ tunnel }) => [[{}, seconds(tunnel?.handshakeAgeMs)]],
+    help: 'Age of the last WireGuard handshake with the master',
+    values: (membership) => eachPath(membership, ({ handshakeAgeMs }) => seconds(handshakeAgeMs)),
   },
   {
     name: 'hanse_member_tunnel_received_bytes',
     help: 'Received through the tunnel since the interface was made',
-    values: ({ tunnel }) => [[{}, tunnel?.receivedBytes]],
+    values: (membership) => eachPath(membership, ({ receivedBytes }) => receivedBytes),
   },
   {
     name: 'hanse_member_tunnel_sent_bytes',
     help: 'Sent through the tunnel since the interface was made',
-    values: ({ tunnel }) => [[{}, tunnel?.sentBytes]],
+    values: (membership) => eachPath(membership, ({ sentBytes }) => sentBytes),
   },
 ];
+
+function eachPath(
+  { masters }: Membership,
+  sampleOf: (path: MemberPath) => number | undefined,
+): readonly Sample[] {
+  return masters.map(({ name, path }) => [{ master: name }, path && sampleOf(path)]);
+}
 
 function seconds(timeMs: number | undefined): number | undefined {
   return timeMs === undefined ? undefined : timeMs / 1_000;

@@ -1,22 +1,33 @@
-import type { MemberStatus, MembershipStatus } from '../api/member-local.ts';
+import type { MemberPath, MemberStatus, MembershipStatus } from '../api/member-local.ts';
+import type { MasterContact } from '../api/messages.ts';
+import type { PathStatus } from '../paths/path-monitor.ts';
 import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost, TunnelObservation } from './member-host.ts';
 import type { Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';
+import type { MembershipPaths } from './membership-paths.ts';
 import { validityOf } from './validity.ts';
+
+/** What was found out about tunnels, by interface. */
+interface TunnelFacts {
+  readonly tunnels: ReadonlyMap<string, TunnelObservation>;
+  readonly statuses: ReadonlyMap<string, PathStatus>;
+  readonly nowMs: number;
+}
 
 /** Everything that `hanse status` shows of a member. */
 export async function readMemberStatus(
   facts: {
     readonly entries: ReadonlyMap<string, MemberEntry>;
     readonly startedAtMs: number;
+    readonly statuses: ReadonlyMap<string, PathStatus>;
     readonly nowMs: number;
   },
   host: MemberHost,
 ): Promise<MemberStatus> {
   const tunnels = await host.observe();
   const memberships = [...facts.entries].map(([membership, entry]) => {
-    if (entry.kind === 'running') return runningStatus(entry.loop, tunnels, facts.nowMs);
+    if (entry.kind === 'running') return runningStatus(entry.loop, { ...facts, tunnels });
     return entry.kind === 'joining'
       ? joiningStatus(membership, entry)
       : endedStatus(membership, entry);
@@ -43,11 +54,7 @@ export function endedStatus(
   return { membership, vpn, subset, name, session, endReason: reason, masters: [] };
 }
 
-function runningStatus(
-  loop: MembershipLoop,
-  tunnels: ReadonlyMap<string, TunnelObservation>,
-  nowMs: number,
-): MembershipStatus {
+function runningStatus(loop: MembershipLoop, facts: TunnelFacts): MembershipStatus {
   const { membership, status } = loop;
   const { place, view, chain } = membership.state;
   const { ipv4, ipv6, vpn, subset, name } = place;
@@ -61,30 +68,28 @@ function runningStatus(
     epoch: view.key.epoch,
     appliedRevision: membership.appliedRevision,
     certificateEndsAtMs: validityOf(chain).endsAtMs,
-    masters: [
-      masterStatus(view.acting, 'acting'),
-      ...view.backups.map((backup) => masterStatus(backup, 'backup')),
-    ],
-    ...tunnelStatus(membership.interfaceName, tunnels.get(membership.interfaceName), nowMs),
+    masters: membership.masterOrder.map((contact) => ({
+      name: contact.name,
+      role: contact.name === view.acting.name ? 'acting' : 'backup',
+      control: contact.control,
+      ...pathStatus(contact, membership.paths, facts),
+    })),
+    pathMoves: membership.paths.moves,
   };
 }
 
-type MasterStatus = MembershipStatus['masters'][number];
-
-function masterStatus(
-  { name, control }: Pick<MasterStatus, 'name' | 'control'>,
-  role: MasterStatus['role'],
-): MasterStatus {
-  return { name, role, control, path: role === 'acting' ? 'tunnel' : 'none' };
-}
-
-function tunnelStatus(
-  interfaceName: string,
-  observation: TunnelObservation | undefined,
-  nowMs: number,
-): Pick<MembershipStatus, 'tunnel'> {
-  if (!observation) return {};
+function pathStatus(
+  { name }: MasterContact,
+  paths: MembershipPaths,
+  { tunnels, statuses, nowMs }: TunnelFacts,
+): { readonly path?: MemberPath } {
+  const interfaceName = paths.interfaceOf(name);
+  if (interfaceName === undefined) return {};
+  const observation = tunnels.get(interfaceName);
+  const status = statuses.get(interfaceName);
+  if (!observation || !status) return {};
   const { handshakeAtMs, ...counters } = observation;
   const age = handshakeAtMs === undefined ? {} : { handshakeAgeMs: nowMs - handshakeAtMs };
-  return { tunnel: { interfaceName, ...counters, ...age } };
+  const inUse = paths.using?.master === name;
+  return { path: { interfaceName, inUse, ...status, ...counters, ...age } };
 }

@@ -8,6 +8,7 @@ import { createWireguardKeyPair } from '../trust/wireguard-keys.ts';
 import { obtainAdmission } from './admission.ts';
 import type { ControlCounts } from './control-counts.ts';
 import { defaultMemberName } from './default-member-name.ts';
+import type { OpenSession } from './held-session.ts';
 import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
 import type { MemberEntry } from './member-entry.ts';
@@ -20,7 +21,7 @@ import type {
   PendingJoin,
   Tombstone,
 } from './membership-files.ts';
-import { MembershipLoop, type OpenSession } from './membership-loop.ts';
+import { MembershipLoop } from './membership-loop.ts';
 import {
   alreadyMember,
   joinCancelled,
@@ -28,6 +29,7 @@ import {
   otherVpn,
   stillJoining,
 } from './membership-problems.ts';
+import type { PathKeeper } from './path-keeper.ts';
 import type { ResolveHost } from './resolve-endpoint.ts';
 
 export interface MemberParts {
@@ -38,6 +40,7 @@ export interface MemberParts {
   readonly counts: ControlCounts;
   readonly host: Promise<MemberHost>;
   readonly hostKeeper: HostKeeper;
+  readonly pathKeeper: PathKeeper;
 }
 
 interface JoinRequest {
@@ -204,7 +207,7 @@ export class Member {
     const startedMs = this.#parts.clock.monotonicMs();
     const earlier = this.#earlierMembership(invite);
     const identity = this.#identity;
-    const interfaceName = memberInterfaceName(identity.identityKey, files.name);
+    const interfaceName = memberInterfaceName(identity.identityKey, files.name, 0);
     const options = { files, pending, invite, identity, interfaceName };
     const joined = await obtainAdmission(
       earlier ? { ...options, earlier } : options,
@@ -245,7 +248,8 @@ export class Member {
   }
 
   #membership(files: MembershipFiles, state: MembershipState): Membership {
-    const interfaceName = memberInterfaceName(this.#identity.identityKey, files.name);
+    const { identityKey } = this.#identity;
+    const interfaceName = (slot: number) => memberInterfaceName(identityKey, files.name, slot);
     return new Membership({ files, state, identity: this.#identity, interfaceName }, this.#parts);
   }
 

@@ -1,11 +1,19 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { endReasonSchema, placeSchema, viewSchema } from '../api/messages.ts';
-import { memberNameSchema, subsetNameSchema, vpnNameSchema } from '../model/names.ts';
+import { endReasonSchema, placeSchema, type View, viewSchema } from '../api/messages.ts';
+import { assignSlots, type PathSlots } from '../core/member-masters.ts';
+import {
+  type MasterName,
+  masterNameSchema,
+  memberNameSchema,
+  subsetNameSchema,
+  vpnNameSchema,
+} from '../model/names.ts';
 import { chainSchema } from '../model/records.ts';
 import { wireguardPrivateKeySchema, wireguardPublicKeySchema } from '../model/wireguard-key.ts';
 import { privateDirectoryMode, removeDurably } from '../runtime/durable-file.ts';
+import { mastersOf } from './master-trust.ts';
 import { StateFile } from './state-file.ts';
 
 const timeMs = z.number().int().nonnegative();
@@ -13,7 +21,7 @@ const keyPairSchema = z.object({
   privateKey: wireguardPrivateKeySchema,
   publicKey: wireguardPublicKeySchema,
 });
-/** One pair per path class (DESIGN §6). */
+/** `acting`: towards masters, whoever acts. */
 const keyPairsSchema = z.object({ acting: keyPairSchema });
 
 /** What a join must remember before it is sent: with it, and only with it, the answer can be had again. */
@@ -26,17 +34,32 @@ const pendingJoinSchema = z.object({
 });
 export type PendingJoin = z.infer<typeof pendingJoinSchema>;
 
+/** Views had neither orders nor a spread when members used their acting master only. */
+const storedViewSchema = viewSchema
+  .extend({
+    orders: viewSchema.shape.orders.optional(),
+    spreadMs: viewSchema.shape.spreadMs.default(0),
+  })
+  .transform(({ orders, ...view }): View => {
+    const masters = [view.acting, ...view.backups].map(({ name }) => name);
+    return { ...view, orders: orders ?? [masters] };
+  });
+
 /** All that a membership needs to come up with every master down. Secret: it holds keys. */
-const membershipStateSchema = z.object({
-  version: z.literal(1),
-  joinedAtMs: timeMs,
-  keys: keyPairsSchema,
-  rootCertificate: z.string(),
-  place: placeSchema,
-  chain: chainSchema,
-  /** The newest view that was accepted; the host may be one behind after a crash. */
-  view: viewSchema,
-});
+const membershipStateSchema = z
+  .object({
+    version: z.literal(1),
+    joinedAtMs: timeMs,
+    keys: keyPairsSchema,
+    rootCertificate: z.string(),
+    place: placeSchema,
+    chain: chainSchema,
+    /** The newest view that was accepted; the host may be one behind after a crash. */
+    view: storedViewSchema,
+    /** Which master of the view each interface leads to (`memberInterfaceName`). */
+    slots: z.array(masterNameSchema.nullable()).max(9).default([]),
+  })
+  .transform(({ slots, ...state }) => ({ ...state, slots: slotsFor(state.view, slots) }));
 export type MembershipState = z.infer<typeof membershipStateSchema>;
 
 /** `forgotten`: dropped here without telling any master. */
@@ -53,6 +76,16 @@ const tombstoneSchema = z.object({
   endedAtMs: timeMs,
 });
 export type Tombstone = z.infer<typeof tombstoneSchema>;
+
+/** The interfaces that a view's masters get, where others have had them `before`. */
+export function slotsFor(view: View, before: PathSlots): (MasterName | null)[] {
+  return [
+    ...assignSlots(
+      before,
+      mastersOf(view).map(({ name }) => name),
+    ),
+  ];
+}
 
 const endedFile = 'ended.json';
 

@@ -1,17 +1,19 @@
 import type { SessionState } from '../api/member-local.ts';
-import type { MasterContact, RefusalCode } from '../api/messages.ts';
+import type { MasterContact } from '../api/messages.ts';
 import { describeError, HanseError } from '../model/error.ts';
-import { dnsNameOf, type MasterName } from '../model/names.ts';
+import type { MasterName } from '../model/names.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { type ControlConnection, upgradeToSession } from './control-connection.ts';
+import { openBetterSession } from './better-session.ts';
+import { isSilentLoss } from './control-connection.ts';
 import type { ControlCounts } from './control-counts.ts';
-import { MemberError } from './member-error.ts';
+import { HeldSession, type OpenSession } from './held-session.ts';
+import { connectToMaster } from './master-connector.ts';
+import { isRefusal, MemberError } from './member-error.ts';
 import type { Membership } from './membership.ts';
 import type { MembershipEndReason, Tombstone } from './membership-files.ts';
-import { followSession } from './session.ts';
-import { connectToKnownMaster, withConnectTimeout } from './tls-connection.ts';
+import { notConnected } from './membership-problems.ts';
 
 /** A blip is over at once; a master that is down is asked by each of its members every 8 s or so. */
 const reconnectBackoff = { minMs: 200, maxMs: 15_000 };
@@ -35,10 +37,11 @@ export interface LoopStatus {
   readonly reconnects: number;
 }
 
-/** An open session and the master at its other end. */
-export interface OpenSession {
-  readonly master: MasterName;
-  readonly connection: ControlConnection;
+/** A master that went without a word, perhaps with thousands of members. */
+interface LostMaster {
+  readonly name: MasterName;
+  /** By the monotonic clock: when it is this member's turn to ask another one. */
+  readonly turnMs: number;
 }
 
 /**
@@ -48,6 +51,8 @@ export interface OpenSession {
  *     connecting ─► resuming ─► live
  *         ▲            └──┬──────┘      `ended` is reached from any of them by the master's word or
  *         └── waiting ◄───┘             by `forget`
+ *
+ * While it is live it may change to a better master without leaving that state (`better-session.ts`).
  */
 export class MembershipLoop {
   readonly membership: Membership;
@@ -56,8 +61,8 @@ export class MembershipLoop {
   readonly #forgotten = new AbortController();
   readonly #ended = Promise.withResolvers<MembershipEndReason>();
   #status: LoopStatus;
-  #open: OpenSession | undefined;
-  #lastFailure: unknown;
+  #held: HeldSession | undefined;
+  #lost: LostMaster | undefined;
 
   constructor(membership: Membership, dependencies: LoopDependencies) {
     this.membership = membership;
@@ -74,7 +79,7 @@ export class MembershipLoop {
   }
 
   /**
-   * Runs until the membership is over; its keys and its interface are gone then.
+   * Runs until the membership is over; its keys and its interfaces are gone then.
    * @param joined the session on which the join was answered, with the host brought up already
    * @throws the signal's reason when it is aborted; the membership stays as it is then
    */
@@ -95,12 +100,13 @@ export class MembershipLoop {
    * @throws MemberError `not-connected`
    */
   async leave(): Promise<MembershipEndReason> {
-    if (!this.#open || this.#status.state !== 'live') throw this.#notConnected();
-    this.#open.connection.send({ type: 'leave' });
+    const { name } = this.membership;
+    if (!this.#held || this.#status.state !== 'live') throw notConnected(name);
+    this.#held.connection.send({ type: 'leave' });
     const answered = new AbortController();
     const tooLate = this.#dependencies.clock
       .sleep(leaveTimeoutMs, answered.signal)
-      .then(() => Promise.reject(this.#notConnected()));
+      .then(() => Promise.reject(notConnected(name)));
     try {
       return await Promise.race([this.#ended.promise, tooLate]);
     } finally {
@@ -116,38 +122,52 @@ export class MembershipLoop {
   }
 
   async #untilEnded(signal: AbortSignal, joined?: OpenSession): Promise<MembershipEndReason> {
-    let attempt = joined
-      ? this.#attempt(() => this.#hold(joined, { signal, isJoined: true }), signal)
-      : this.#tryMasters(signal);
+    if (joined) {
+      const outcome = await this.#follow(this.#hold(joined, true), signal);
+      if (typeof outcome === 'string') return outcome;
+      await this.#pause(signal);
+    }
     for (;;) {
-      const reason = await attempt;
+      const reason = await this.#tryMasters(signal);
       if (reason) return reason;
-      this.#enter('waiting');
-      await this.#dependencies.clock.sleep(this.#backoff.nextDelayMs(), signal);
-      this.#status = { ...this.#status, reconnects: this.#status.reconnects + 1 };
-      attempt = this.#tryMasters(signal);
+      await this.#pause(signal);
     }
   }
 
-  /** One round: the host as the stored view has it, then the acting master, then its backups. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    this.#enter('waiting');
+    await this.#dependencies.clock.sleep(this.#backoff.nextDelayMs(), signal);
+    this.#status = { ...this.#status, reconnects: this.#status.reconnects + 1 };
+  }
+
+  /** One round: the host as the stored view has it, then each master until one takes the member. */
   async #tryMasters(signal: AbortSignal): Promise<MembershipEndReason | undefined> {
+    const { membership } = this;
     const isUp = await this.#attempt(async () => {
-      await this.membership.bringUp();
+      await membership.exclusively(() => membership.bringUp());
       return true;
     }, signal);
     if (!isUp) return undefined;
-    const { acting, backups } = this.membership.state.view;
-    for (const master of [acting, ...backups]) {
+    for (const master of membership.sessionOrder) {
+      await this.#waitForTurn(master.name, signal);
       this.#enter('connecting', master.name);
-      const connection = await this.#attempt(() => this.#connect(master, signal), signal);
-      if (!connection) continue;
-      const open = { master: master.name, connection };
-      const options = { signal, isJoined: false };
-      const reason = await this.#attempt(() => this.#hold(open, options), signal);
-      // A session that broke is looked for again where it was; a backup would only send us back.
-      if (reason || !isRefusal(this.#lastFailure)) return reason;
+      const session = await this.#attempt(() => this.#open(master, signal), signal);
+      if (!session) continue;
+      const outcome = await this.#follow(session, signal);
+      if (typeof outcome === 'string') return outcome;
+      // A session that broke is looked for again where it was. A refusal of the first word is no
+      // reason to wait: another master may have the authority that this one has lost.
+      if (!isRefusal(outcome) || session.ageMs >= settledSessionMs) return undefined;
     }
     return undefined;
+  }
+
+  /** Members that have lost their master do not all turn to the same other one in the same instant. */
+  async #waitForTurn(master: MasterName, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    if (!this.#lost || this.#lost.name === master) return;
+    const waitMs = this.#lost.turnMs - clock.monotonicMs();
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
   }
 
   /** Runs one step; what fails is told in the status and the log. @throws when aborted */
@@ -161,44 +181,90 @@ export class MembershipLoop {
     }
   }
 
-  #connect({ name, control }: MasterContact, signal: AbortSignal): Promise<ControlConnection> {
-    const { clock, counts } = this.#dependencies;
-    const { place, rootCertificate } = this.membership.state;
-    const dnsName = dnsNameOf({ kind: 'master', vpn: place.vpn.name, name });
-    const target = { endpoint: control, dnsName, rootCertificate };
-    return withConnectTimeout({ endpoint: control, clock, signal }, async (inTime) => {
-      const socket = await connectToKnownMaster(target, this.membership.credentials, inTime);
-      const options = { endpoint: control, clock, ...counts.of(`master:${name}`) };
-      return await upgradeToSession(socket, options, inTime);
-    });
+  async #open(master: MasterContact, signal: AbortSignal): Promise<HeldSession> {
+    const connection = await connectToMaster(master, this.membership, this.#dependencies, signal);
+    return this.#hold({ master: master.name, connection }, false);
   }
 
-  /** @throws MemberError when the session is over and the membership is not */
-  async #hold(
-    open: OpenSession,
-    { signal, isJoined }: { readonly signal: AbortSignal; readonly isJoined: boolean },
-  ): Promise<MembershipEndReason> {
-    const { clock, random } = this.#dependencies;
-    await using connection = open.connection;
-    const close = () => void connection[Symbol.asyncDispose]();
+  #hold(open: OpenSession, isJoined: boolean): HeldSession {
+    return new HeldSession({ ...open, membership: this.membership, isJoined }, this.#dependencies);
+  }
+
+  /**
+   * Follows the session, and the ones that replace it, until one is over and none is in its place.
+   * @returns why the membership ended, or the error that only ended the session
+   */
+  async #follow(first: HeldSession, signal: AbortSignal): Promise<MembershipEndReason | Error> {
+    const close = () => void this.#held?.[Symbol.asyncDispose]();
     signal.addEventListener('abort', close, { once: true });
-    const openedMs = clock.monotonicMs();
-    this.#open = open;
-    this.#enter('resuming', open.master);
-    const onLive = () => {
-      if (this.#open === open) this.#enter('live', open.master);
-    };
+    this.#take(first, 'resuming');
+    void first.live.then(() => this.#isLive(first));
     try {
-      const options = { membership: this.membership, connection, isJoined };
-      return await followSession(options, { clock, random, onLive });
+      for (let session = first; ; ) {
+        const next = await this.#untilReplaced(session, signal);
+        if (!(next instanceof HeldSession)) return next;
+        await session[Symbol.asyncDispose]();
+        session = next;
+      }
     } catch (error) {
-      if (isRefusal(error, 'not-a-member') && this.membership.hasExpired()) return 'expired';
-      throw error;
+      signal.throwIfAborted();
+      this.#failed(error);
+      return error instanceof Error ? error : new Error(String(error));
     } finally {
       signal.removeEventListener('abort', close);
-      this.#open = undefined;
-      if (clock.monotonicMs() - openedMs >= settledSessionMs) this.#backoff.reset();
+      this.#lose();
     }
+  }
+
+  /** @returns the session that is to replace this one, which is open still, or why the membership ended */
+  async #untilReplaced(
+    session: HeldSession,
+    signal: AbortSignal,
+  ): Promise<HeldSession | MembershipEndReason> {
+    signal.throwIfAborted();
+    const over = new AbortController();
+    const better = openBetterSession(
+      this.membership,
+      session.master,
+      { ...this.#dependencies, open: (master, stop) => this.#open(master, stop) },
+      AbortSignal.any([signal, over.signal]),
+    );
+    try {
+      const next = await Promise.race([session.done, better]);
+      if (next instanceof HeldSession) this.#take(next, 'live');
+      return next;
+    } catch (error) {
+      if (isSilentLoss(error)) this.#rememberLost(session.master);
+      throw error;
+    } finally {
+      over.abort();
+      better.then(
+        (opened) => (this.#held === opened ? undefined : opened[Symbol.asyncDispose]()),
+        () => undefined,
+      );
+    }
+  }
+
+  #take(session: HeldSession, state: SessionState): void {
+    this.#held = session;
+    this.#enter(state, session.master);
+  }
+
+  #isLive(session: HeldSession): void {
+    if (this.#held === session && this.#status.state !== 'live')
+      this.#enter('live', session.master);
+  }
+
+  #lose(): void {
+    if (this.#held && this.#held.ageMs >= settledSessionMs) this.#backoff.reset();
+    void this.#held?.[Symbol.asyncDispose]();
+    this.#held = undefined;
+  }
+
+  #rememberLost(name: MasterName): void {
+    const { clock, random } = this.#dependencies;
+    const turnMs = clock.monotonicMs() + random() * this.membership.state.view.spreadMs;
+    this.#lost = { name, turnMs };
   }
 
   async #finish(reason: MembershipEndReason): Promise<Tombstone> {
@@ -225,7 +291,6 @@ export class MembershipLoop {
   }
 
   #failed(error: unknown): void {
-    this.#lastFailure = error;
     this.#status = { ...this.#status, lastError: describeError(error) };
     const code = error instanceof HanseError ? error.code : 'unknown';
     const fields = { membership: this.membership.name, code };
@@ -233,20 +298,6 @@ export class MembershipLoop {
     if (isExpected(error)) this.#dependencies.log.debug({ ...fields, err: error }, 'session ended');
     else this.#dependencies.log.warn(fields, 'session ended');
   }
-
-  #notConnected(): MemberError {
-    const { name } = this.membership;
-    return new MemberError(
-      `no master has taken the departure of ${name}: try again when its session is live, or only forget it here`,
-      { code: 'not-connected', fields: { membership: name }, retryable: true },
-    );
-  }
-}
-
-function isRefusal(error: unknown, code?: RefusalCode): boolean {
-  if (!(error instanceof MemberError) || error.code !== 'refused') return false;
-  const { refusal } = error.fields;
-  return code === undefined || refusal === code;
 }
 
 /** Masters come and go; what else ends a session somebody should know of. */

@@ -42,3 +42,11 @@ export function noMembership(name: string | undefined, known: readonly string[])
     fields: { membership: name ?? '' },
   });
 }
+
+/** Nobody is there to hear that the member leaves. */
+export function notConnected(membership: string): MemberError {
+  return new MemberError(
+    `no master has taken the departure of ${membership}: try again when its session is live, or only forget it here`,
+    { code: 'not-connected', fields: { membership }, retryable: true },
+  );
+}

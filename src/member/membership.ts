@@ -1,91 +1,94 @@
-import type { View } from '../api/messages.ts';
-import type { AdmissionFacts } from '../core/member-plan.ts';
-import { hostOf } from '../model/endpoint.ts';
+import type { MasterContact, View } from '../api/messages.ts';
+import { betterMaster, orderFor, sessionOrder } from '../core/member-masters.ts';
+import type { PathFacts } from '../core/member-plan.ts';
 import { describeError } from '../model/error.ts';
-import { parseAddress } from '../model/prefix.ts';
+import type { MasterName } from '../model/names.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { KeyedQueue } from '../runtime/keyed-queue.ts';
 import type { Log } from '../runtime/log.ts';
 import { derivePresharedKey } from '../trust/wireguard-keys.ts';
 import type { HostKeeper } from './host-keeper.ts';
-import { type TrustedMaster, type TrustedMasters, trustedMastersOf } from './master-trust.ts';
+import { mastersOf, type TrustedMaster, trustedMastersOf } from './master-trust.ts';
 import type { MemberIdentity } from './member-directory.ts';
 import type { MemberHost } from './member-host.ts';
-import type {
-  MembershipEndReason,
-  MembershipFiles,
-  MembershipState,
-  Tombstone,
+import {
+  type MembershipEndReason,
+  type MembershipFiles,
+  type MembershipState,
+  slotsFor,
+  type Tombstone,
 } from './membership-files.ts';
+import type { MasterPath, MembershipPaths } from './membership-paths.ts';
+import { noMembership } from './membership-problems.ts';
 import { checkOwnChain } from './own-chain.ts';
-import { type ResolveHost, resolveEndpoint } from './resolve-endpoint.ts';
+import { PathEndpoints } from './path-endpoints.ts';
+import type { PathKeeper } from './path-keeper.ts';
+import type { ResolveHost } from './resolve-endpoint.ts';
 import type { ClientCredentials } from './tls-connection.ts';
 import { validityOf } from './validity.ts';
-
-/** What every IPv6 link can carry (RFC 8200 §5): until the way to the master is known. */
-export const cautiousMtuBytes = 1_280;
 
 export interface MembershipDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly host: Promise<MemberHost>;
   readonly hostKeeper: HostKeeper;
+  readonly pathKeeper: PathKeeper;
   readonly resolveHost: ResolveHost;
+}
+
+export interface MembershipOptions {
+  readonly files: MembershipFiles;
+  readonly state: MembershipState;
+  readonly identity: MemberIdentity;
+  /** The name of the interface of a slot. */
+  readonly interfaceName: (slot: number) => string;
 }
 
 /**
  * What one membership knows, kept the same on the disk and in the host: first the disk, then the
  * host, so that a crash in between leaves the newer view to be applied at the next start.
  *
- * Its methods that change something are called by one loop, one at a time.
+ * Its methods that change something are called one at a time: see `exclusively`.
  */
 export class Membership {
   readonly name: string;
-  readonly interfaceName: string;
-  readonly #files: MembershipFiles;
-  readonly #identity: MemberIdentity;
+  readonly paths: MembershipPaths;
+  readonly #options: MembershipOptions;
   readonly #dependencies: MembershipDependencies;
+  readonly #endpoints: PathEndpoints;
+  readonly #changes = new KeyedQueue<'change'>();
   #state: MembershipState;
-  #masters: TrustedMasters | undefined;
-  /** The acting master that the endpoint below is of. */
-  #resolved: TrustedMaster | undefined;
-  /** Numeric. */
-  #endpoint: string | undefined;
-  #mtuBytes = cautiousMtuBytes;
+  /** Absent while the stored view's certificates cannot be trusted any more. */
+  #masters: readonly TrustedMaster[] | undefined;
+  #isOver = false;
 
-  constructor(
-    options: {
-      readonly files: MembershipFiles;
-      readonly state: MembershipState;
-      readonly identity: MemberIdentity;
-      readonly interfaceName: string;
-    },
-    dependencies: MembershipDependencies,
-  ) {
+  constructor(options: MembershipOptions, dependencies: MembershipDependencies) {
     this.name = options.files.name;
-    this.interfaceName = options.interfaceName;
-    this.#files = options.files;
+    this.#options = options;
     this.#state = options.state;
-    this.#identity = options.identity;
     this.#dependencies = dependencies;
+    this.paths = dependencies.pathKeeper.create(this.name);
+    const onLate = () => void this.#applyLate();
+    this.#endpoints = new PathEndpoints(this.name, { ...dependencies, onLate });
   }
 
   /** What it shows to masters of its VPN. */
   get credentials(): ClientCredentials {
-    return { chain: this.#state.chain, privateKeyPem: this.#identity.privateKeyPem };
+    return { chain: this.#state.chain, privateKeyPem: this.#options.identity.privateKeyPem };
   }
 
   get state(): MembershipState {
     return this.#state;
   }
 
-  /** Absent while the stored view's certificates cannot be trusted any more. */
-  get masters(): TrustedMasters | undefined {
-    return this.#masters;
-  }
-
-  /** What the host has applied; 0 makes the acting master send the whole view. */
+  /** The revision of what the host has applied; 0 makes a master send the whole view. */
   get appliedRevision(): number {
     return this.#masters ? this.#state.view.revision : 0;
+  }
+
+  /** Of the key of what the host has applied; 0 for none. */
+  get appliedEpoch(): number {
+    return this.#masters ? this.#state.view.key.epoch : 0;
   }
 
   /** Whether the own certificate has run out: no master takes it but to renew it. */
@@ -93,8 +96,43 @@ export class Membership {
     return validityOf(this.#state.chain).endsAtMs < this.#dependencies.clock.nowMs();
   }
 
+  /** Masters in the order in which this member uses them. */
+  get masterOrder(): readonly MasterContact[] {
+    const { place, view } = this.#state;
+    const masters = new Map(mastersOf(view).map((contact) => [contact.name, contact]));
+    const order = orderFor(place.ipv6, view.orders, [...masters.keys()]);
+    return order.flatMap((name) => masters.get(name) ?? []);
+  }
+
+  /** Masters in the order in which to look for a session. */
+  get sessionOrder(): readonly MasterContact[] {
+    const order = this.masterOrder;
+    const names = sessionOrder(this.#candidatesOf(order));
+    return names.flatMap((name) => order.find((contact) => contact.name === name) ?? []);
+  }
+
+  /** Where a session with the `current` master should move to; undefined to stay. */
+  betterMaster(current: MasterName): MasterContact | undefined {
+    const order = this.masterOrder;
+    const using = this.paths.using?.master;
+    if (using === undefined) return undefined;
+    const better = betterMaster(this.#candidatesOf(order), using, current);
+    return order.find(({ name }) => name === better);
+  }
+
   /**
-   * Brings the host to the stored view, with the acting master's name resolved anew.
+   * Runs a change when all that were begun before have ended: while one session replaces another
+   * there are two, and either may bring news.
+   * @throws MemberError `no-membership` once it is over, whatever is still on its way
+   */
+  exclusively<T>(change: () => Promise<T>): Promise<T> {
+    return this.#changes.run('change', () =>
+      this.#isOver ? Promise.reject(noMembership(this.name, [])) : change(),
+    );
+  }
+
+  /**
+   * Brings the host to the stored view, with the masters' names resolved anew.
    * When the view's certificates have run out since, the host gets nothing of it: the next session
    * starts with the whole view.
    */
@@ -107,8 +145,8 @@ export class Membership {
       log.warn({ membership: this.name, reason: describeError(error) }, 'stored view not usable');
       return;
     }
-    await this.#resolve(this.#masters.acting);
-    await this.#apply(this.#masters.acting);
+    await this.#endpoints.refresh(this.#masters);
+    await this.#apply();
   }
 
   /**
@@ -117,10 +155,10 @@ export class Membership {
    */
   async acceptView(view: View): Promise<void> {
     const masters = await this.#trust(view);
-    await this.#save({ ...this.#state, view });
+    await this.#save({ ...this.#state, view, slots: slotsFor(view, this.#state.slots) });
     this.#masters = masters;
-    if (!isSameEndpoint(masters.acting, this.#resolved)) await this.#resolve(masters.acting);
-    await this.#apply(masters.acting);
+    await this.#endpoints.complete(masters);
+    await this.#apply();
   }
 
   /** Takes a younger certificate. @throws MemberError `bad-message` when it is not this member's */
@@ -129,7 +167,7 @@ export class Membership {
     await checkOwnChain([...chain], {
       place,
       rootCertificate,
-      identityKey: this.#identity.identityKey,
+      identityKey: this.#options.identity.identityKey,
       wireguardKey: keys.acting.publicKey,
       nowMs: this.#dependencies.clock.nowMs(),
     });
@@ -137,71 +175,91 @@ export class Membership {
   }
 
   /** Forgets it: why on the disk, then the keys from the disk, then everything from the host. */
-  async end(reason: MembershipEndReason): Promise<Tombstone> {
+  end(reason: MembershipEndReason): Promise<Tombstone> {
+    return this.exclusively(() => this.#end(reason));
+  }
+
+  async #end(reason: MembershipEndReason): Promise<Tombstone> {
+    this.#isOver = true;
     const { vpn, subset, name } = this.#state.place;
     const endedAtMs = this.#dependencies.clock.nowMs();
     const tombstone: Tombstone = { version: 1, vpn: vpn.name, subset, name, reason, endedAtMs };
-    await this.#files.writeEnded(tombstone);
+    await this.#options.files.writeEnded(tombstone);
+    this.#dependencies.pathKeeper.remove(this.name);
     await this.#dependencies.hostKeeper.remove(this.name);
     return tombstone;
   }
 
   async #save(state: MembershipState): Promise<void> {
-    await this.#files.writeState(state);
+    await this.#options.files.writeState(state);
     this.#state = state;
   }
 
-  #trust(view: View): Promise<TrustedMasters> {
+  #trust(view: View): Promise<readonly TrustedMaster[]> {
     const { place, rootCertificate } = this.#state;
     const nowMs = this.#dependencies.clock.nowMs();
     return trustedMastersOf(view, { vpn: place.vpn.name, rootCertificate, nowMs });
   }
 
-  async #apply(acting: TrustedMaster): Promise<void> {
-    const { hostKeeper } = this.#dependencies;
-    const { keys, joinedAtMs } = this.#state;
-    await hostKeeper.set(this.name, joinedAtMs, {
-      interfaceName: this.interfaceName,
-      privateKey: keys.acting.privateKey,
-      mtuBytes: this.#mtuBytes,
-      admission: this.#admission(acting),
-    });
+  #candidatesOf(order: readonly MasterContact[]) {
+    return order.map(({ name }) => ({ master: name, isAlive: this.paths.isAlive(name) }));
   }
 
-  #admission({ publicKey }: TrustedMaster): AdmissionFacts {
-    const { place, view, keys } = this.#state;
+  async #apply(): Promise<void> {
+    const masters = this.#masters;
+    if (!masters) return;
+    const { hostKeeper, pathKeeper } = this.#dependencies;
+    const { keys, joinedAtMs, place } = this.#state;
+    const { vpn, ipv4, ipv6 } = place;
+    const { interfaceName: using } = this.paths.plan(this.#pathsInOrder());
+    try {
+      await hostKeeper.set(this.name, joinedAtMs, {
+        privateKey: keys.acting.privateKey,
+        paths: masters.map((master) => this.#pathFacts(master)),
+        admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
+      });
+    } finally {
+      // Also when one of them failed: that one is dead then.
+      pathKeeper.watch(this.name, ipv6);
+    }
+  }
+
+  /** Names were resolved that nobody waited for any more. */
+  async #applyLate(): Promise<void> {
+    try {
+      await this.exclusively(() => this.#apply());
+    } catch (error) {
+      // The next round of connection attempts applies again.
+      const reason = describeError(error);
+      this.#dependencies.log.warn({ membership: this.name, reason }, 'late addresses not applied');
+    }
+  }
+
+  #pathsInOrder(): readonly MasterPath[] {
+    return this.masterOrder.map(({ name }) => ({
+      master: name,
+      interfaceName: this.#interfaceOf(name),
+    }));
+  }
+
+  #interfaceOf(master: MasterName): string {
+    return this.#options.interfaceName(this.#state.slots.indexOf(master));
+  }
+
+  #pathFacts(master: TrustedMaster): PathFacts {
+    const { view, keys } = this.#state;
+    const { publicKey } = master;
+    const { endpoint, mtuBytes } = this.#endpoints.of(master);
     const presharedKey = derivePresharedKey({
       groupKey: view.key.groupKey,
       epoch: view.key.epoch,
       publicKeys: [keys.acting.publicKey, publicKey],
     });
-    const acting = { publicKey, presharedKey };
+    const facts = { publicKey, presharedKey };
     return {
-      vpnId: place.vpn.id,
-      prefixes: place.vpn.prefixes,
-      ipv4: place.ipv4,
-      ipv6: place.ipv6,
-      acting: this.#endpoint === undefined ? acting : { ...acting, endpoint: this.#endpoint },
+      interfaceName: this.#interfaceOf(master.name),
+      mtuBytes,
+      master: endpoint === undefined ? facts : { ...facts, endpoint },
     };
   }
-
-  /** Keeps what it had when there is no resolver or no route now: it may still be right. */
-  async #resolve(acting: TrustedMaster): Promise<void> {
-    const { resolveHost, log } = this.#dependencies;
-    const { name, wireguard } = acting;
-    if (!isSameEndpoint(acting, this.#resolved)) this.#endpoint = undefined;
-    this.#resolved = acting;
-    try {
-      this.#endpoint = await resolveEndpoint(wireguard.host, wireguard.port, resolveHost);
-      const host = await this.#dependencies.host;
-      this.#mtuBytes = await host.tunnelMtuBytes(parseAddress(hostOf(this.#endpoint)));
-    } catch (error) {
-      const fields = { membership: this.name, master: name, reason: describeError(error) };
-      log.warn(fields, 'no way to the acting master is known');
-    }
-  }
-}
-
-function isSameEndpoint(a: TrustedMaster, b: TrustedMaster | undefined): boolean {
-  return a.wireguard.host === b?.wireguard.host && a.wireguard.port === b.wireguard.port;
 }

@@ -15,6 +15,7 @@ import { MemberError } from './member-error.ts';
 import type { MemberHost } from './member-host.ts';
 import { renderMetrics } from './member-metrics.ts';
 import { readMemberStatus } from './member-status.ts';
+import { PathKeeper } from './path-keeper.ts';
 import type { ResolveHost } from './resolve-endpoint.ts';
 
 export interface MemberOptions {
@@ -69,10 +70,12 @@ export async function runMember(
   const host = dependencies.createHost(memberOwner(identity.identityKey));
   // It is awaited below, after what can be done without it.
   host.catch(() => {});
+  const hostKeeper = new HostKeeper(host, stopped);
   const parts = {
     ...dependencies,
     host,
-    hostKeeper: new HostKeeper(host, stopped),
+    hostKeeper,
+    pathKeeper: new PathKeeper({ ...dependencies, host, hostKeeper }, stopped),
     counts: new ControlCounts(),
   };
   const member = new Member({ directory, identity }, parts, stopped);
@@ -104,6 +107,7 @@ export function memberOwner(identityKey: IdentityKey): string {
 interface RunningParts extends MemberDependencies {
   readonly host: Promise<MemberHost>;
   readonly counts: ControlCounts;
+  readonly pathKeeper: PathKeeper;
 }
 
 /** Sees to it that there is something to run, or that nothing is left of what was. */
@@ -132,11 +136,12 @@ function serveMember(
 ): Promise<AsyncDisposable> {
   const { clock, log } = parts;
   const startedAtMs = clock.nowMs();
-  const status = async (): Promise<MemberStatus> =>
-    readMemberStatus(
-      { entries: member.entries, startedAtMs, nowMs: clock.nowMs() },
-      await parts.host,
-    );
+  const status = async (): Promise<MemberStatus> => {
+    const host = await parts.host;
+    const statuses = parts.pathKeeper.statuses();
+    const facts = { entries: member.entries, startedAtMs, statuses, nowMs: clock.nowMs() };
+    return readMemberStatus(facts, host);
+  };
   const routes = [
     localRoute(localStatus, status),
     localRoute(localLeave, ({ membership, force }) => member.leave(membership, force)),

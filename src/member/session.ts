@@ -106,33 +106,36 @@ class Session {
   }
 
   async #renewed(chain: readonly string[]): Promise<void> {
-    await this.#membership.acceptChain(chain);
+    await this.#membership.exclusively(() => this.#membership.acceptChain(chain));
     if (!this.#saidHello && !this.#isJoined) this.#hello();
   }
 
   async #change(changes: readonly ViewChange[]): Promise<void> {
     if (changes.length === 0) return;
     const membership = this.#membership;
-    const before = membership.state.view;
-    const { view, hasGap, isAnswered } = foldViewChanges(before, changes, this.#awaitsView);
-    if (isAnswered) this.#awaitsView = false;
-    if (view !== before) {
-      await membership.acceptView(view);
-      this.#acknowledge();
-    }
-    if (hasGap) this.#hello();
+    await membership.exclusively(async () => {
+      const before = membership.state.view;
+      const { view, hasGap, isAnswered } = foldViewChanges(before, changes, this.#awaitsView);
+      if (isAnswered) this.#awaitsView = false;
+      if (view !== before) {
+        await membership.acceptView(view);
+        this.#acknowledge();
+      }
+      if (hasGap) this.#hello();
+    });
   }
 
   #hello(): void {
     this.#saidHello = true;
     this.#awaitsView = true;
-    const { appliedRevision } = this.#membership;
-    this.#connection.send({ type: 'hello', appliedRevision });
+    const { appliedRevision, appliedEpoch } = this.#membership;
+    this.#connection.send({ type: 'hello', appliedRevision, appliedEpoch });
   }
 
   #acknowledge(): void {
-    const { appliedRevision } = this.#membership;
-    this.#connection.send({ type: 'acknowledge', revision: appliedRevision });
+    const { appliedRevision: revision, appliedEpoch: epoch } = this.#membership;
+    // Without an applied view there is nothing to acknowledge.
+    if (epoch > 0) this.#connection.send({ type: 'acknowledge', revision, epoch });
   }
 }
 

@@ -3,6 +3,8 @@ import { createHost, type Host } from '../host/host.ts';
 import { tunnelMtuBytes, underlayMtuBytes } from '../host/mtu.ts';
 import { assertNoOverlap } from '../host/network-overlap.ts';
 import type { Runner } from '../host/runner.ts';
+import { PathMonitor } from '../paths/path-monitor.ts';
+import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { MemberHost, TunnelObservation } from './member-host.ts';
 
@@ -27,6 +29,7 @@ export async function createSystemHost(
     },
     observe: async () => observationsByInterface(await host.observe()),
     assertNoOverlap: (prefixes) => assertNoOverlap(prefixes, ownInterfaces, runner),
+    watchPaths: (onChange) => new PathMonitor({ clock: systemClock, log, onChange }),
   };
 }
 

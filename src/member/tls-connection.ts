@@ -130,7 +130,7 @@ async function handshake(
 function handshakeError(endpoint: Endpoint, socket: TLSSocket, cause: Error): MemberError {
   // Node sets it when, and only when, the other end's certificate is the reason.
   if (!socket.authorizationError) {
-    return sessionEnded(endpoint, 'unreachable', describeError(cause), cause);
+    return sessionEnded(endpoint, 'unreachable', describeError(cause), { cause });
   }
   return untrustedMaster(endpoint, describeError(cause), cause);
 }

@@ -20,6 +20,8 @@ const viewAt = (revision: number, epoch: number): View =>
       chain: [pem],
     },
     backups: [],
+    orders: [['m1']],
+    spreadMs: 0,
     key: keyOf(epoch),
   });
 const whole = (revision: number, epoch: number): MasterMessage & { type: 'view' } => ({

@@ -183,7 +183,7 @@ describe('an operator who reaches one master only', { timeout: 300_000 }, () => 
     const [membership] = member?.memberships ?? [];
     assert.equal(membership?.session.state, 'live');
     assert.equal(membership?.place?.ipv4, n1.ipv4);
-    assert.ok(membership?.tunnel?.handshakeAgeMs !== undefined);
+    assert.ok(membership?.masters[0]?.path?.handshakeAgeMs !== undefined);
   });
 
   it('is told by doctor what a machine has, for its role', async () => {

@@ -1,5 +1,6 @@
-import type { MemberHost, TunnelObservation } from '../../src/member/member-host.ts';
+import type { MemberHost, PathWatch, TunnelObservation } from '../../src/member/member-host.ts';
 import type { HostState, InterfaceState } from '../../src/model/host-state.ts';
+import type { WatchedPath } from '../../src/paths/path-monitor.ts';
 
 /** A machine whose whole network configuration is the last state that was applied. */
 export class MemoryHost implements MemberHost {
@@ -9,6 +10,10 @@ export class MemoryHost implements MemberHost {
   /** Thrown by the next applies, one each. */
   readonly failures: Error[] = [];
   overlap: Error | undefined;
+  /** The tunnels that are to be watched. */
+  watched: readonly WatchedPath[] = [];
+  readonly #dead = new Set<string>();
+  #onPathChange: (interfaceName: string, isAlive: boolean) => void = () => {};
 
   get interfaces(): readonly InterfaceState[] {
     return this.applied.at(-1)?.interfaces ?? [];
@@ -32,5 +37,32 @@ export class MemoryHost implements MemberHost {
 
   async assertNoOverlap(): Promise<void> {
     if (this.overlap) throw this.overlap;
+  }
+
+  watchPaths(onChange: (interfaceName: string, isAlive: boolean) => void): PathWatch {
+    this.#onPathChange = onChange;
+    return {
+      set: (paths) => {
+        this.watched = paths;
+      },
+      statuses: () =>
+        new Map(
+          this.watched.map(({ interfaceName }) => {
+            const isAlive = !this.#dead.has(interfaceName);
+            return [interfaceName, { isAlive, sinceMs: 1, roundTripMs: 2 }] as const;
+          }),
+        ),
+      run: (signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        }),
+    };
+  }
+
+  /** The tunnel dies or comes back. */
+  setAlive(interfaceName: string, isAlive: boolean): void {
+    if (isAlive) this.#dead.delete(interfaceName);
+    else this.#dead.add(interfaceName);
+    this.#onPathChange(interfaceName, isAlive);
   }
 }

@@ -97,6 +97,8 @@ export class ScriptedMaster implements AsyncDisposable {
         revision,
         acting: this.contact,
         backups: [],
+        orders: [[this.name]],
+        spreadMs: 0,
         key: { epoch: revision, groupKey: createGroupKey() },
       }),
       ...changes,

@@ -1,5 +1,5 @@
 import type { MasterStatus } from '../../api/endpoints.ts';
-import type { MemberStatus, MembershipStatus } from '../../api/member-local.ts';
+import type { MemberPath, MemberStatus, MembershipStatus } from '../../api/member-local.ts';
 import { formatBytes, formatDuration, formatRelative } from './human-units.ts';
 import { type Column, formatFields, formatTable } from './table.ts';
 
@@ -40,7 +40,9 @@ export function formatEndedMemberships(
 }
 
 function formatMemberships(memberships: readonly MembershipStatus[], nowMs: number): string {
-  return memberships.map((one) => `\n${formatFields(membershipFields(one, nowMs))}`).join('');
+  return memberships
+    .map((one) => `\n${formatFields(membershipFields(one, nowMs))}${formatPaths(one, nowMs)}`)
+    .join('');
 }
 
 function describeBackbonePeer({ name, handshakeAgeMs }: MasterStatus['masters'][number]): string {
@@ -80,7 +82,7 @@ function membershipFields(
   status: MembershipStatus,
   nowMs: number,
 ): readonly (readonly [string, string | undefined])[] {
-  const { session, place, tunnel, certificateEndsAtMs } = status;
+  const { session, place, certificateEndsAtMs } = status;
   const master = session.master === undefined ? '' : ` with ${session.master}`;
   return [
     ['membership', `${status.membership}, as ${status.name}`],
@@ -96,20 +98,38 @@ function membershipFields(
         ? undefined
         : `ends ${formatRelative(certificateEndsAtMs, nowMs)}`,
     ],
-    [
-      'masters',
-      status.masters.map(({ name, role }) => `${name} (${role})`).join(', ') || undefined,
-    ],
-    ['tunnel', tunnel ? describeTunnel(tunnel) : undefined],
   ];
 }
 
-function describeTunnel(tunnel: NonNullable<MembershipStatus['tunnel']>): string {
-  const { interfaceName, endpoint, handshakeAgeMs, receivedBytes, sentBytes } = tunnel;
-  const handshake =
-    handshakeAgeMs === undefined
-      ? 'no handshake yet'
-      : `handshake ${formatDuration(handshakeAgeMs)} ago`;
-  const towards = endpoint === undefined ? '' : ` to ${endpoint}`;
-  return `${interfaceName}${towards}, ${handshake}, ${formatBytes(receivedBytes)} received, ${formatBytes(sentBytes)} sent`;
+/** One line for each master, the preferred one first. */
+function formatPaths({ masters }: MembershipStatus, nowMs: number): string {
+  return masters.length === 0 ? '' : `\n${formatTable(pathColumns(nowMs), masters)}`;
+}
+
+type MemberMaster = MembershipStatus['masters'][number];
+
+function pathColumns(nowMs: number): readonly Column<MemberMaster>[] {
+  return [
+    { heading: 'MASTER', cell: ({ name }) => name },
+    { heading: 'ROLE', cell: ({ role }) => role },
+    { heading: 'IN USE', cell: ({ path }) => (path?.inUse ? 'yes' : 'no') },
+    { heading: 'PATH', cell: ({ path }) => (path ? describePath(path, nowMs) : 'none') },
+    { heading: 'HANDSHAKE', cell: ({ path }) => handshake(path?.handshakeAgeMs) },
+    { heading: 'ENDPOINT', cell: ({ path }) => path?.endpoint ?? '-' },
+    { heading: 'INTERFACE', cell: ({ path }) => path?.interfaceName ?? '-' },
+    { heading: 'RECEIVED', cell: ({ path }) => bytes(path?.receivedBytes), align: 'right' },
+    { heading: 'SENT', cell: ({ path }) => bytes(path?.sentBytes), align: 'right' },
+  ];
+}
+
+function describePath({ isAlive, sinceMs }: MemberPath, nowMs: number): string {
+  return `${isAlive ? 'alive' : 'dead'} for ${formatDuration(nowMs - sinceMs)}`;
+}
+
+function handshake(ageMs: number | undefined): string {
+  return ageMs === undefined ? 'none' : `${formatDuration(ageMs)} ago`;
+}
+
+function bytes(count: number | undefined): string {
+  return count === undefined ? '-' : formatBytes(count);
 }
