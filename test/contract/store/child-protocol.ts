@@ -18,6 +18,13 @@ export type ChildCommand =
   | { readonly kind: 'watch'; readonly options: WatchOptions }
   /** Binds the key to a new lease, which it never keeps alive. */
   | { readonly kind: 'hold'; readonly key: string; readonly ttlMs: number }
+  /**
+   * Takes the key with a lease that it keeps alive, and writes `KEY/written` on and on, on condition
+   * that it still holds the key: reports every write, and `deposed` when the condition fails.
+   */
+  | { readonly kind: 'act'; readonly key: string; readonly ttlMs: number }
+  /** Reads or writes the key once, and reports what came of it. */
+  | { readonly kind: 'attempt'; readonly what: 'get' | 'put'; readonly key: string }
   /** Closes the store and ends the process. */
   | { readonly kind: 'close' };
 
@@ -26,5 +33,8 @@ export type ChildReport =
   | { readonly kind: 'acknowledged'; readonly number: number; readonly revision: number }
   | { readonly kind: 'batch'; readonly batch: WatchBatch }
   | { readonly kind: 'held'; readonly lease: LeaseId }
+  | { readonly kind: 'deposed' }
+  /** `outcome` is `done` or an error's code. */
+  | { readonly kind: 'attempted'; readonly outcome: string; readonly value?: string }
   | { readonly kind: 'done'; readonly command: ChildCommand['kind'] }
   | { readonly kind: 'failed'; readonly message: string };

@@ -1,8 +1,10 @@
 /*
  * Another process with the same store open: `node child.ts URL`, started by `StoreProcess`.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { StoreError } from '../../../src/store/store-error.ts';
 import type { ChildCommand, ChildReport } from './child-protocol.ts';
 
 const store = await openStore(process.argv[2] ?? '');
@@ -35,6 +37,10 @@ async function obey(command: ChildCommand): Promise<void> {
       return;
     case 'hold':
       return hold(command);
+    case 'act':
+      return act(command);
+    case 'attempt':
+      return attempt(command);
     case 'close':
       stop.abort();
       await store[Symbol.asyncDispose]();
@@ -79,4 +85,43 @@ async function hold({ key, ttlMs }: ChildCommand & { kind: 'hold' }): Promise<vo
   const lease = await store.grantLease(ttlMs);
   await store.transact({ if: [], then: [{ put: key, value: Buffer.from('held'), lease }] });
   report({ kind: 'held', lease });
+}
+
+async function act({ key, ttlMs }: ChildCommand & { kind: 'act' }): Promise<void> {
+  const lease = await store.grantLease(ttlMs);
+  const held = await store.transact({
+    if: [{ key, modRevision: 0 }],
+    then: [{ put: key, value: Buffer.from('held'), lease }],
+  });
+  const keeping = setInterval(() => {
+    // That it is over is learnt from the condition.
+    store.keepLeaseAlive(lease).catch(() => undefined);
+  }, ttlMs / 5);
+  for (let number = 0; ; number += 1) {
+    const { succeeded, revision } = await store.transact({
+      if: [{ key, modRevision: held.revision }],
+      then: [{ put: `${key}/written`, value: Buffer.from(`${number}`) }],
+    });
+    if (!succeeded) break;
+    report({ kind: 'acknowledged', number, revision });
+    await delay(20);
+  }
+  clearInterval(keeping);
+  report({ kind: 'deposed' });
+}
+
+async function attempt({ what, key }: ChildCommand & { kind: 'attempt' }): Promise<void> {
+  try {
+    if (what === 'put') {
+      await store.transact({ if: [], then: [{ put: key, value: Buffer.from('value') }] });
+      report({ kind: 'attempted', outcome: 'done' });
+      return;
+    }
+    const entry = await store.get(key);
+    const value = entry && Buffer.from(entry.value).toString();
+    report({ kind: 'attempted', outcome: 'done', ...(value === undefined ? {} : { value }) });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    report({ kind: 'attempted', outcome: error.code });
+  }
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidInputError } from '../../../src/model/error.ts';
-import type { LeaseId, Store } from '../../../src/store/store.ts';
+import type { Change, LeaseId, Store, WatchBatch } from '../../../src/store/store.ts';
 import { bytes, currentRevision, put, StoreBed, type StoreHarness } from './store-bed.ts';
 import { eventually, within } from './wait.ts';
 import { isStoreError } from './watches.ts';
-import { openWatch, takeBatches, takeChanges } from './watching.ts';
+import { type OpenWatch, openWatch, revisionOf, takeBatches, takeChanges } from './watching.ts';
 
 const ttlMs = 1_000;
 
@@ -136,6 +136,22 @@ export function describeLeases(harness: StoreHarness): void {
       assert.equal((await second.get('long'))?.lease, long);
     });
 
+    test('a holder that was stopped until its lease was over writes nothing more', async () => {
+      await using bed = await StoreBed.create(harness);
+      const store = await bed.open();
+      const holder = await bed.startProcess();
+      const afterRevision = await currentRevision(store);
+      holder.tell({ kind: 'act', key: 'held', ttlMs: 2_000 });
+      await holder.reported('acknowledged', 5);
+      await using watch = openWatch(store, { prefixes: ['held'], afterRevision });
+      holder.pause();
+      const deleted = await changeOf(watch, (change) => change.kind === 'delete');
+      holder.resume();
+      await holder.reported('deposed');
+      const written = await store.get('held/written');
+      assert.ok(written && written.modRevision < revisionOf(deleted), 'a late write was made');
+    });
+
     test('keeping a lease and ending an empty one are no changes', async () => {
       await using bed = await StoreBed.create(harness);
       const store = await bed.open();
@@ -157,6 +173,18 @@ export function describeLeases(harness: StoreHarness): void {
         await assert.rejects(store.grantLease(bad), InvalidInputError);
     });
   });
+}
+
+/** The first one that is so. */
+async function changeOf(
+  { iterator }: OpenWatch,
+  isIt: (change: Change) => boolean,
+): Promise<Change> {
+  for (;;) {
+    const { value } = await within('a change', iterator.next());
+    const found = (value as WatchBatch).changes.find(isIt);
+    if (found) return found;
+  }
 }
 
 async function putBound(store: Store, lease: LeaseId, keys: readonly string[]): Promise<number> {

@@ -26,12 +26,18 @@ export class StoreProcess implements AsyncDisposable {
     });
   }
 
-  static async start(url: string): Promise<StoreProcess> {
-    // The runner's own options would make the child a test runner too.
-    const child = fork(childPath, [url], { serialization: 'advanced', execArgv: [] });
-    const process = new StoreProcess(child);
-    await process.reported('ready');
-    return process;
+  /** @param networkNamespace where it runs, as `ip netns` knows it; this process's own unless given */
+  static async start(url: string, networkNamespace?: string): Promise<StoreProcess> {
+    const inside = ['netns', 'exec', networkNamespace ?? '', process.execPath];
+    const child = fork(childPath, [url], {
+      serialization: 'advanced',
+      // The runner's own options would make the child a test runner too.
+      execArgv: networkNamespace === undefined ? [] : inside,
+      ...(networkNamespace === undefined ? {} : { execPath: 'ip' }),
+    });
+    const started = new StoreProcess(child);
+    await started.reported('ready');
+    return started;
   }
 
   tell(command: ChildCommand): void {
@@ -54,6 +60,26 @@ export class StoreProcess implements AsyncDisposable {
   /** All that it has seen change, in the order in which it was delivered. */
   get changes(): readonly Change[] {
     return this.#of('batch').flatMap((report) => report.batch.changes);
+  }
+
+  /** Reads or writes once. @returns what came of it */
+  async attempt(
+    what: 'get' | 'put',
+    key: string,
+  ): Promise<{ readonly outcome: string; readonly value?: string }> {
+    const before = this.#of('attempted').length;
+    this.tell({ kind: 'attempt', what, key });
+    await this.reported('attempted', before + 1);
+    return this.#of('attempted')[before] ?? assert.fail('it was reported');
+  }
+
+  /** It does nothing more until `resume`, and does not notice. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
   }
 
   /** SIGKILL; resolves when it is dead and all its reports have come. */
