@@ -74,7 +74,13 @@ export class LabProcess implements AsyncDisposable {
       }
       await delay(pollMs);
     }
-    return this.#exited;
+    // The news of the end comes after it, and does not keep this program alive either.
+    const alive = setInterval(() => undefined, pollMs);
+    try {
+      return await this.#exited;
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** By SIGTERM, and by SIGKILL if that is not enough. @returns as `waitForExit` */

@@ -109,8 +109,8 @@ export class Cluster implements Disposable {
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         failures.add(error);
+        if (error.verdict !== 'refused') this.moveOnFrom(endpoint);
         this.#checkRepeatable(request, error);
-        this.moveOnFrom(endpoint);
         if (performance.now() > endMs) throw outOfReach(request.operation, this.url, failures);
       }
       await systemClock.sleep(backoff.nextDelayMs(), signal);
