@@ -175,6 +175,8 @@ const commands = [
   'operator create',
   'operator renew',
   'store copy',
+  'backup',
+  'restore',
   'invite create',
   'invite list',
   'invite revoke',

@@ -20,6 +20,8 @@ const badInputCodes = new Set([
   'unknown-master',
   'malformed',
   'unknown-version',
+  'bad-backup',
+  'not-empty',
 ]);
 
 /** Codes that say that somebody, or a check of a key, a certificate or an invite, said no. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { softwareVersion } from '../runtime/software-version.ts';
 import type { ActionRunner } from './command-context.ts';
+import { addBackupCommand, addRestoreCommand } from './commands/backup.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addInviteCommands } from './commands/invite.ts';
 import { addMasterCommands } from './commands/master.ts';
@@ -31,6 +32,8 @@ export function createProgram(terminal: Terminal, run: ActionRunner): Command {
   addSubsetCommands(program, run);
   addOperatorCommands(program, run);
   addStoreCommands(program, run);
+  addBackupCommand(program, run);
+  addRestoreCommand(program, run);
   addInviteCommands(program, run);
   addMemberCommands(program, run);
   addStatusCommand(program, run);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Secrets and identities: nobody but the daemon's own user. */
@@ -27,6 +27,28 @@ export async function writeDurably(
     throw error;
   }
   await rename(temporary, path);
+  await syncDirectory(directory);
+}
+
+/**
+ * Makes a new file, whole and on the disk when it resolves; one that is there is never replaced.
+ * @throws NodeJS.ErrnoException `EEXIST` when there is one
+ */
+export async function createDurably(
+  path: string,
+  contents: Uint8Array,
+  mode = privateFileMode,
+): Promise<void> {
+  const directory = dirname(path);
+  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  try {
+    await using file = await open(temporary, 'wx', mode);
+    await file.writeFile(contents);
+    await file.sync();
+    await link(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
   await syncDirectory(directory);
 }
 

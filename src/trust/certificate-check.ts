@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { dnsNameOf, type Identity, type VpnName } from '../model/names.ts';
-import { readIntermediate, readRoot } from './authority-certificate.ts';
+import { readIntermediate, readRoot, type SubsetScope } from './authority-certificate.ts';
 import { type LeafIdentity, readLeaf } from './leaf-certificate.ts';
 import { type ParsedCertificate, parseCertificate } from './parsed-certificate.ts';
 import { findPathFault } from './path-validation.ts';
@@ -38,6 +38,27 @@ export async function verifyChain(check: ChainCheck): Promise<LeafIdentity> {
   requireIssuerOf(result.identity, intermediates[0]);
   await requirePath([leaf, ...intermediates, root], check.nowMs, dnsNameOf(result.identity));
   return result;
+}
+
+/**
+ * Checks a subset's authority as `verifyChain` checks those that it certifies.
+ * @param check the intermediate and the root in PEM, and as of when
+ * @returns whose members it may certify
+ * @throws TrustError `malformed`, `wrong-use`, `wrong-vpn`, `expired`, `not-yet-valid`, `untrusted`
+ */
+export async function verifyIntermediate(check: {
+  readonly certificate: string;
+  readonly root: string;
+  readonly nowMs: number;
+}): Promise<SubsetScope> {
+  const intermediate = parseCertificate(check.certificate);
+  const root = parseCertificate(check.root);
+  const scope = readIntermediate(intermediate);
+  const name = `the authority of ${scope.master} for ${scope.subset}`;
+  const { vpn } = readRoot(root);
+  if (scope.vpn !== vpn) throw mismatch('wrong-vpn', { actual: scope.vpn, expected: vpn });
+  await requirePath([intermediate, root], check.nowMs, name);
+  return scope;
 }
 
 /** SHA-256 of a root certificate's DER, base64url: what invites carry. @throws TrustError `malformed`, `wrong-use` */

@@ -38,6 +38,14 @@ const files = {
   key: 'operator.key',
 } as const;
 
+/** The names of the files of a profile; the document, which makes it one, comes last. */
+export const operatorProfileFiles: readonly string[] = [
+  files.root,
+  files.chain,
+  files.key,
+  files.document,
+];
+
 /** Whether the directory looks like a profile. */
 export async function isOperatorProfile(directory: string): Promise<boolean> {
   return (await readIfPresent(join(directory, files.document))) !== undefined;

@@ -7,7 +7,8 @@ import { actingKey, leaseKey, moveStateKey, vpnKey } from '../../store/keys.ts';
 import { openStore } from '../../store/open-store.ts';
 import type { Store, Transaction } from '../../store/store.ts';
 import { scanStore } from '../../store/whole-store.ts';
-import { type CopyProgress, copyStore, type NamedStore } from './copy-store.ts';
+import { copyStore, type NamedStore } from './copy-store.ts';
+import type { MoveProgress } from './move-progress.ts';
 
 const north = parseSubsetName('north');
 const signal = AbortSignal.timeout(120_000);
@@ -127,8 +128,8 @@ test('a source that is written to meanwhile is noticed, and the copy is nobodyâ€
   // Behind the place where the reading is, or before it; both are found.
   for (const key of ['roll/north/member/m-0', 'roll/north/zzz']) {
     let isWritten = false;
-    const onProgress = ({ phase, done }: CopyProgress): void => {
-      if (phase !== 'copying' || done < 500 || isWritten) return;
+    const onProgress = ({ phase, done }: MoveProgress): void => {
+      if (phase !== 'writing' || done < 500 || isWritten) return;
       isWritten = true;
       void put(from.store, key, `${Math.random()}`);
     };

@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KeyValue } from '../../store/differences.ts';
-import { actingPrefix, vpnKey } from '../../store/keys.ts';
+import { actingPrefix, regionIdentityKey, vpnKey } from '../../store/keys.ts';
 import type { Entry, Store } from '../../store/store.ts';
 import { changesSince, currentRevision, scanStore } from '../../store/whole-store.ts';
 import { ProvisionError } from '../provision-error.ts';
-import {
-  isEmptyStore,
-  notEmpty,
-  StoreFilling,
-  type Verified,
-  verifyStore,
-} from './store-filling.ts';
+import { counting, type MoveProgress } from './move-progress.ts';
+import { notEmpty, StoreFilling, type Verified, verifyStore } from './store-filling.ts';
 
 /** A store and its URL, for messages. */
 export interface NamedStore {
@@ -24,16 +19,9 @@ export interface CopyOptions {
   readonly to: NamedStore;
 }
 
-/** `done` of `total` entries; `counting` knows no total. */
-export interface CopyProgress {
-  readonly phase: 'counting' | 'copying' | 'verifying';
-  readonly done: number;
-  readonly total: number;
-}
-
 export interface CopyDependencies {
   readonly signal: AbortSignal;
-  readonly onProgress: (progress: CopyProgress) => void;
+  readonly onProgress: (progress: MoveProgress) => void;
   /** Called when all is copied and verified, and before anybody could take the copy for a VPN's store. */
   readonly beforeEnd: () => Promise<void>;
 }
@@ -54,7 +42,7 @@ const leasePollMs = 250;
 /**
  * Copies a VPN from one store into another, empty one, key by key and value by value, and compares
  * all of it afterwards. Whatever kills it: the same call, made again, completes it. Until its end the
- * target has no `directory/vpn`, without which no master starts.
+ * target does not say whose it is, and no master starts on it.
  * @throws ProvisionError `in-use` while masters act on the source, `not-empty`, `source-changed`,
  *   `differs`, `no-vpn` when there is nothing to copy, `conflict`; StoreError
  */
@@ -68,7 +56,7 @@ export async function copyStore(
   const revision = await currentRevision(from.store, signal);
   const wanted = (): AsyncIterable<KeyValue> => copiedEntries(from.store, signal);
   const target = { ...to, signal };
-  if (await isTakenVpn(to.store, signal)) {
+  if (await isTaken(to.store, signal)) {
     const verified = await verifyStore(wanted(), target).catch(() => undefined);
     if (!verified) throw notEmpty(to);
     await dependencies.beforeEnd();
@@ -76,21 +64,25 @@ export async function copyStore(
   }
   const filling = await StoreFilling.begin({ kind: 'copy', source: survey.identity }, target);
   const { onProgress } = dependencies;
-  await filling.write(withoutVpn(wanted()), counting('copying', survey.total, onProgress));
+  await filling.write(withoutSign(wanted()), counting('writing', survey.total, onProgress));
   const onCompared = counting('verifying', survey.total, onProgress);
-  const verified = await verifyStore(wanted(), target, { pending: vpnKey, onCompared });
+  const verified = await verifyStore(wanted(), target, {
+    onCompared,
+    ...(survey.sign ? { pending: survey.sign.key } : {}),
+  });
   await requireUnchanged(from, revision, signal);
   await dependencies.beforeEnd();
-  await filling.finish(survey.vpn);
+  await filling.finish(survey.sign);
   return { ...verified, isResumed: filling.isResumed, wasThere: false, skipped: survey.skipped };
 }
 
 /** What the source has, from reading it once. */
 interface Survey {
   readonly total: number;
-  /** SHA-256 of the VPN's record; of the first entry where a store holds rolls only. */
+  /** SHA-256 of that sign; of the first entry where there is none. */
   readonly identity: string;
-  readonly vpn: KeyValue | undefined;
+  /** What tells masters whose store it is. */
+  readonly sign: KeyValue | undefined;
   readonly skipped: readonly string[];
 }
 
@@ -101,7 +93,7 @@ async function surveySource(
   const skipped: string[] = [];
   let total = 0;
   let first: KeyValue | undefined;
-  let vpn: KeyValue | undefined;
+  let sign: KeyValue | undefined;
   for await (const entry of scanStore(store, signal)) {
     if (!isCopied(entry)) {
       skipped.push(entry.key);
@@ -109,7 +101,7 @@ async function surveySource(
     }
     total += 1;
     first ??= entry;
-    if (entry.key === vpnKey) vpn = { key: entry.key, value: entry.value };
+    if (isSign(entry.key)) sign = { key: entry.key, value: entry.value };
     onProgress({ phase: 'counting', done: total, total });
   }
   if (!first) {
@@ -118,7 +110,7 @@ async function surveySource(
       { code: 'no-vpn', fields: { store: storeUrl } },
     );
   }
-  return { total, identity: identityOf(vpn ?? first), vpn, skipped };
+  return { total, identity: identityOf(sign ?? first), sign, skipped };
 }
 
 function identityOf({ key, value }: KeyValue): string {
@@ -137,13 +129,17 @@ async function* copiedEntries(store: Store, signal: AbortSignal): AsyncGenerator
   for await (const entry of scanStore(store, signal)) if (isCopied(entry)) yield entry;
 }
 
-async function* withoutVpn(entries: AsyncIterable<KeyValue>): AsyncGenerator<KeyValue> {
-  for await (const entry of entries) if (entry.key !== vpnKey) yield entry;
+async function* withoutSign(entries: AsyncIterable<KeyValue>): AsyncGenerator<KeyValue> {
+  for await (const entry of entries) if (!isSign(entry.key)) yield entry;
 }
 
-/** Whether the target holds something that is no interrupted work. */
-async function isTakenVpn(store: Store, signal: AbortSignal): Promise<boolean> {
-  return !(await isEmptyStore(store, signal)) && (await store.get(vpnKey, signal)) !== undefined;
+/** A store without it is nobody's: masters start on none that does not say whose it is. */
+const isSign = (key: string): boolean => key === vpnKey || key === regionIdentityKey;
+
+/** Whether the target is somebody's already. */
+async function isTaken(store: Store, signal: AbortSignal): Promise<boolean> {
+  const signs = await Promise.all([vpnKey, regionIdentityKey].map((key) => store.get(key, signal)));
+  return signs.some((entry) => entry !== undefined);
 }
 
 /** @throws ProvisionError `in-use` when masters go on acting */
@@ -184,16 +180,4 @@ async function requireUnchanged(
     `${storeUrl} was changed while it was copied (the key "${key}" was ${change.kind === 'put' ? 'written' : 'deleted'}): stop every master and whatever else writes to it, and run this again`,
     { code: 'source-changed', fields: { key }, retryable: true },
   );
-}
-
-function counting(
-  phase: CopyProgress['phase'],
-  total: number,
-  onProgress: (progress: CopyProgress) => void,
-): () => void {
-  let done = 0;
-  return () => {
-    done += 1;
-    onProgress({ phase, done, total });
-  };
 }

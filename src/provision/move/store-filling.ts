@@ -146,7 +146,7 @@ export async function verifyStore(
 }
 
 /** Whether a store holds nothing of anybody, and no interrupted work either. */
-export async function isEmptyStore(store: Store, signal?: AbortSignal): Promise<boolean> {
+async function isEmptyStore(store: Store, signal: AbortSignal): Promise<boolean> {
   if (await store.get(moveStateKey, signal)) return false;
   for await (const _entry of scanStore(store, signal)) return false;
   return true;
