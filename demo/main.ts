@@ -1,25 +1,27 @@
 import { parseArgs } from 'node:util';
 import { createLab, type Lab } from '../lab/lab.ts';
-import type { LabMember } from '../lab/vpn/lab-member.ts';
-import { LabVpn } from '../lab/vpn/lab-vpn.ts';
-import { type EvictionFigure, evict } from './eviction.ts';
-import { type JoinFigure, joinMember } from './member-joins.ts';
-import { allowTracing, type PairFigure, pingPair } from './pair-pings.ts';
+import { runFailover } from './failover/failover.ts';
 import { Report } from './report.ts';
-import { evicted, joins, throughputPairs, topology, vpnSpec } from './scenario.ts';
-import { measureThroughput } from './throughput.ts';
-import { type Figures, findProblems } from './verdict.ts';
+import { topology } from './scenario.ts';
+import { runTour, stay } from './tour.ts';
+import { findFailoverProblems, findProblems } from './verdict.ts';
 
-const usage = `npm start [-- --once] [-- --json]
+const usage = `npm start [-- --once] [-- --failover] [-- --json]
 
 Runs a VPN under three masters in network namespaces of this machine and shows its figures.
-  --once   do not stay afterwards; the exit code is 0 when everything held
-  --json   print the figures as one JSON document on standard output (implies --once)
+  --once       do not stay afterwards; the exit code is 0 when everything held
+  --failover   instead, a master's machine dies while packets flow, and comes back (implies --once)
+  --json       print the figures as one JSON document on standard output (implies --once)
 `;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { once: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      once: { type: 'boolean' },
+      failover: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help) {
     process.stdout.write(usage);
@@ -31,26 +33,26 @@ async function main(): Promise<number> {
   }
   const out = values.json ? process.stderr : process.stdout;
   const report = new Report((line) => out.write(`${line}\n`));
-  const stay = !values.once && !values.json;
-  return run(report, { stay, json: values.json ?? false }, interrupted.signal);
+  const { json = false, failover = false, once = false } = values;
+  return run(report, { failover, json, stays: !once && !json && !failover }, interrupted.signal);
 }
 
-async function run(
-  report: Report,
-  options: { stay: boolean; json: boolean },
-  signal: AbortSignal,
-): Promise<number> {
+interface Options {
+  readonly failover: boolean;
+  readonly json: boolean;
+  readonly stays: boolean;
+}
+
+async function run(report: Report, options: Options, signal: AbortSignal): Promise<number> {
   report.step('building the lab: four sites, their routers, one of them with NAT');
   await using lab = await createLab({ topology }, signal);
   try {
-    const { vpn, members, figures } = await runSteps(lab, report, signal);
-    const problems = findProblems(figures, vpn.masters[0]?.name ?? '');
+    const show = options.failover ? showFailover : showTour;
+    const { figures, problems, linger } = await show(lab, report, signal);
     report.verdict(problems);
-    if (options.json)
-      process.stdout.write(
-        `${JSON.stringify({ held: problems.length === 0, problems, ...figures }, null, 2)}\n`,
-      );
-    if (options.stay) await stay(report, { lab, vpn, members }, signal);
+    const document = { held: problems.length === 0, problems, ...figures };
+    if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    if (options.stays) await linger();
     return problems.length === 0 ? 0 : 1;
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -60,135 +62,22 @@ async function run(
   }
 }
 
-interface Outcome {
-  readonly vpn: LabVpn;
-  readonly members: ReadonlyMap<string, LabMember>;
-  readonly figures: Figures & { readonly joins: readonly JoinFigure[] };
+interface Shown {
+  readonly figures: object;
+  readonly problems: readonly string[];
+  /** Leaves everything up for whoever wants to look. */
+  readonly linger: () => Promise<void>;
 }
 
-async function runSteps(lab: Lab, report: Report, signal: AbortSignal): Promise<Outcome> {
-  report.step('creating the VPN and starting three masters, each for its own subset');
-  const vpn = await LabVpn.create(lab, vpnSpec);
-  await vpn.startMasters();
-  for (const { name, subset, node } of vpn.masters) {
-    report.line(`${name.padEnd(8)} acts for ${subset.padEnd(9)} ${node.address('ipv4')}`);
-  }
-  signal.throwIfAborted();
-  const { members, figures: joinFigures } = await joinAll(vpn, report, signal);
-  const pairs = await pingAll(vpn, members, report);
-  signal.throwIfAborted();
-  const throughput = await measureAll(members, report);
-  signal.throwIfAborted();
-  const eviction = await evictOne(vpn, members, report);
-  return { vpn, members, figures: { joins: joinFigures, pairs, throughput, eviction } };
+async function showTour(lab: Lab, report: Report, signal: AbortSignal): Promise<Shown> {
+  const { vpn, members, figures } = await runTour(lab, report, signal);
+  const problems = findProblems(figures, vpn.masters[0]?.name ?? '');
+  return { figures, problems, linger: () => stay(report, { lab, vpn, members }, signal) };
 }
 
-async function joinAll(vpn: LabVpn, report: Report, signal: AbortSignal) {
-  report.step('members join, each with an invite of its own');
-  const members = new Map<string, LabMember>();
-  const figures: JoinFigure[] = [];
-  for (const { host, subset } of joins) {
-    signal.throwIfAborted();
-    const { member, figure } = await joinMember(vpn, host, subset);
-    members.set(member.name, member);
-    figures.push(figure);
-    report.join(figure);
-  }
-  return { members, figures };
-}
-
-async function pingAll(
-  vpn: LabVpn,
-  members: ReadonlyMap<string, LabMember>,
-  report: Report,
-): Promise<PairFigure[]> {
-  report.step('every pair of members: round trips and the masters on the way');
-  const masterByAddress = await readMasterAddresses(vpn);
-  await Promise.all(vpn.masters.map(({ node }) => allowTracing(node)));
-  const all = [...members.values()];
-  const pairs: PairFigure[] = [];
-  for (const [index, from] of all.entries()) {
-    for (const to of all.slice(index + 1)) pairs.push(await pingPair(from, to, masterByAddress));
-  }
-  report.pairs(pairs);
-  return pairs;
-}
-
-/** A master has the first address of each block of its subset. */
-async function readMasterAddresses(vpn: LabVpn): Promise<Map<string, string>> {
-  const { subsets } = (await vpn.hanseJson(['subset', 'list'])) as {
-    subsets: { acting: string; blocks: string[] }[];
-  };
-  return new Map(
-    subsets.flatMap(({ acting, blocks }) =>
-      blocks.map(
-        (block) => [block.replace(/\.0\/\d+$/, '.1').replace(/::\/64$/, '::1'), acting] as const,
-      ),
-    ),
-  );
-}
-
-async function measureAll(
-  members: ReadonlyMap<string, LabMember>,
-  report: Report,
-): Promise<Figures['throughput']> {
-  report.step(
-    'throughput of one TCP stream (both ends and the masters share this machine’s cores)',
-  );
-  const figures = [];
-  for (const { from, to, what } of throughputPairs) {
-    const mbitPerSecond = await measureThroughput(
-      requireMember(members, from),
-      requireMember(members, to),
-    );
-    report.throughput(what, mbitPerSecond);
-    figures.push({ from, to, what, mbitPerSecond });
-  }
-  return figures;
-}
-
-async function evictOne(
-  vpn: LabVpn,
-  members: ReadonlyMap<string, LabMember>,
-  report: Report,
-): Promise<EvictionFigure> {
-  report.step(`evicting ${evicted}`);
-  const figure = await evict(vpn, requireMember(members, evicted), requireMember(members, 'web'));
-  report.eviction(figure);
-  return figure;
-}
-
-async function stay(
-  report: Report,
-  { lab, vpn, members }: { lab: Lab; vpn: LabVpn; members: ReadonlyMap<string, LabMember> },
-  signal: AbortSignal,
-): Promise<void> {
-  const operator = `HANSE_DIR=${vpn.directory} ip netns exec ${vpn.masters[0]?.node.namespace ?? ''} bin/hanse`;
-  report.step(
-    'it stays up until Ctrl-C; look round from another terminal, in this directory, as root:',
-  );
-  for (const command of [
-    'status',
-    'member list',
-    'watch',
-    'audit --subset baltic',
-    'invite create --subset baltic',
-  ]) {
-    report.line(`${operator} ${command}`);
-  }
-  for (const name of ['web', 'laptop'])
-    report.line(`${requireMember(members, name).node.shellCommand}   # a shell in ${name}`);
-  report.line(`files and logs: ${lab.directory}`);
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
-}
-
-function requireMember(members: ReadonlyMap<string, LabMember>, name: string): LabMember {
-  const member = members.get(name);
-  if (member) return member;
-  throw new Error(`the demo has no member ${name}`);
+async function showFailover(lab: Lab, report: Report, signal: AbortSignal): Promise<Shown> {
+  const figures = await runFailover(lab, report, signal);
+  return { figures, problems: findFailoverProblems(figures), linger: async () => undefined };
 }
 
 process.exitCode = await main();

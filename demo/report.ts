@@ -1,4 +1,6 @@
 import type { EvictionFigure } from './eviction.ts';
+import type { FlowFigure } from './failover/failover.ts';
+import type { TimelineEntry } from './failover/timeline.ts';
 import type { JoinFigure } from './member-joins.ts';
 import type { PairFigure } from './pair-pings.ts';
 
@@ -58,6 +60,19 @@ export class Report {
       ['MASTER', 'CONTROL MESSAGES RECEIVED BECAUSE OF IT'],
       messages.map(({ master, count }) => [master, String(count)]),
     );
+  }
+
+  timeline(entries: readonly TimelineEntry[]): void {
+    const rows = entries.map(({ afterMs, node, what }) => [`${afterMs} ms`, node, what]);
+    this.#table(['AFTER', 'NODE', 'WHAT'], rows);
+  }
+
+  flows(flows: readonly FlowFigure[]): void {
+    const rows = flows.map(({ from, to, sent, lost, gapMs }) => [
+      ...[from, to, String(sent), String(lost)],
+      lost === 0 ? 'none' : `${gapMs} ms`,
+    ]);
+    this.#table(['FROM', 'TO', 'PACKETS', 'LOST', 'LONGEST GAP'], rows);
   }
 
   verdict(problems: readonly string[]): void {

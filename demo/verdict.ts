@@ -1,6 +1,10 @@
 import type { EvictionFigure } from './eviction.ts';
+import type { FailoverFigures } from './failover/failover.ts';
 import type { PairFigure } from './pair-pings.ts';
 import { evicted, joins } from './scenario.ts';
+
+/** What traffic may miss when a master dies. */
+const longestGapMs = 1_000;
 
 export interface Figures {
   readonly joins: readonly { readonly member: string }[];
@@ -24,6 +28,17 @@ export function findProblems(figures: Figures, actingMaster: string): string[] {
     if (!(mbitPerSecond > 0)) problems.push(`no throughput ${what}`);
   }
   return [...problems, ...findEvictionProblems(eviction, actingMaster)];
+}
+
+/** The same for the failover. */
+export function findFailoverProblems({ failure, comeback }: FailoverFigures): string[] {
+  const longGaps = failure.flows
+    .filter(({ gapMs }) => gapMs > longestGapMs)
+    .map(({ from, to, gapMs }) => `${from} did not reach ${to} for ${gapMs} ms`);
+  const losses = comeback.flows
+    .filter(({ lost }) => lost > 0)
+    .map(({ from, to, lost }) => `the return lost ${lost} packets from ${from} to ${to}`);
+  return [...longGaps, ...losses];
 }
 
 function findEvictionProblems(eviction: EvictionFigure, actingMaster: string): string[] {
