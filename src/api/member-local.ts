@@ -59,8 +59,9 @@ const memberPathSchema = z.object({
   interfaceName: z.string(),
   /** Whether packets to the rest of the VPN take it. */
   inUse: z.boolean(),
-  /** Whether it carries packets; new ones are taken to until they have shown otherwise. */
   isAlive: z.boolean(),
+  /** Whether anything was seen that says so; before, it is only hoped. */
+  isProven: z.boolean(),
   /** For so long it has been alive, or dead. */
   sinceMs: timeMs,
   endpoint: z.string().optional(),

@@ -13,8 +13,8 @@ export interface MemberHost {
   observe(): Promise<ReadonlyMap<string, TunnelObservation>>;
   /** @throws an error with a message for people when a prefix meets one of the host's own networks */
   assertNoOverlap(prefixes: readonly Prefix[]): Promise<void>;
-  /** @param onChange a tunnel has died or come back */
-  watchPaths(onChange: (interfaceName: string, isAlive: boolean) => void): PathWatch;
+  /** @param onChange tunnels have died or come back */
+  watchPaths(onChange: () => void): PathWatch;
 }
 
 export interface TunnelObservation {

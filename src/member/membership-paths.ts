@@ -2,7 +2,7 @@ import { masterLinkLocal, memberLinkLocal } from '../core/addressing.ts';
 import { choosePath } from '../core/path-choice.ts';
 import type { MasterName } from '../model/names.ts';
 import type { Address } from '../model/prefix.ts';
-import type { WatchedPath } from '../paths/path-monitor.ts';
+import type { PathStatus, WatchedPath } from '../paths/path-monitor.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 /** The tunnel to a master. */
@@ -26,7 +26,7 @@ const idleProbeMs = 10_000;
 export class MembershipPaths {
   readonly #dependencies: MembershipPathsDependencies;
   readonly #listeners = new Set<() => void>();
-  /** By interface; undefined while it is dead. One that is new counts as alive. */
+  /** By interface; undefined while it is dead. One that is new counts as alive from its first probe on. */
   readonly #aliveSinceMs = new Map<string, number | undefined>();
   #paths: readonly MasterPath[] = [];
   #using: string | undefined;
@@ -64,13 +64,13 @@ export class MembershipPaths {
    * caller sees to the routes; `onUse` is not told.
    */
   plan(paths: readonly MasterPath[]): MasterPath {
-    const nowMs = this.#dependencies.clock.monotonicMs();
+    const provedMs = this.#dependencies.clock.monotonicMs() + idleProbeMs;
     const names = new Set(paths.map(({ interfaceName }) => interfaceName));
     for (const name of this.#aliveSinceMs.keys()) {
       if (!names.has(name)) this.#aliveSinceMs.delete(name);
     }
     for (const name of names) {
-      if (!this.#aliveSinceMs.has(name)) this.#aliveSinceMs.set(name, nowMs);
+      if (!this.#aliveSinceMs.has(name)) this.#aliveSinceMs.set(name, provedMs);
     }
     this.#paths = paths;
     this.#choose();
@@ -94,12 +94,18 @@ export class MembershipPaths {
     });
   }
 
-  /** Takes in that a tunnel has died or come back. */
-  changed(interfaceName: string, isAlive: boolean): void {
-    if (!this.#aliveSinceMs.has(interfaceName)) return;
-    const sinceMs = isAlive ? this.#dependencies.clock.monotonicMs() : undefined;
-    this.#aliveSinceMs.set(interfaceName, sinceMs);
-    this.#reconsider();
+  /** Takes in which tunnels have died and come back: all of one moment, so that none is moved to in vain. */
+  look(statuses: ReadonlyMap<string, Pick<PathStatus, 'isAlive'>>): void {
+    const nowMs = this.#dependencies.clock.monotonicMs();
+    let hasChanged = false;
+    for (const [name, sinceMs] of this.#aliveSinceMs) {
+      const isAlive = statuses.get(name)?.isAlive;
+      // One that is not watched yet is as it was.
+      if (isAlive === undefined || isAlive === (sinceMs !== undefined)) continue;
+      this.#aliveSinceMs.set(name, sinceMs === undefined ? nowMs : undefined);
+      hasChanged = true;
+    }
+    if (hasChanged) this.#reconsider();
   }
 
   /** Calls the listener after each change of what the other members of this class say; until the returned function is called. */

@@ -76,11 +76,14 @@ export class PathKeeper {
 
   async #run(): Promise<void> {
     const host = await this.#dependencies.host;
-    this.#watch = host.watchPaths((interfaceName, isAlive) => {
-      for (const { paths } of [...this.#entries.values()]) paths.changed(interfaceName, isAlive);
-    });
+    this.#watch = host.watchPaths(() => this.#look());
     this.#refresh();
     await this.#watch.run(this.#signal);
+  }
+
+  #look(): void {
+    const statuses = this.statuses();
+    for (const { paths } of [...this.#entries.values()]) paths.look(statuses);
   }
 
   #refresh(): void {

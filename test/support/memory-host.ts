@@ -13,7 +13,7 @@ export class MemoryHost implements MemberHost {
   /** The tunnels that are to be watched. */
   watched: readonly WatchedPath[] = [];
   readonly #dead = new Set<string>();
-  #onPathChange: (interfaceName: string, isAlive: boolean) => void = () => {};
+  #onPathChange: () => void = () => {};
 
   get interfaces(): readonly InterfaceState[] {
     return this.applied.at(-1)?.interfaces ?? [];
@@ -39,7 +39,7 @@ export class MemoryHost implements MemberHost {
     if (this.overlap) throw this.overlap;
   }
 
-  watchPaths(onChange: (interfaceName: string, isAlive: boolean) => void): PathWatch {
+  watchPaths(onChange: () => void): PathWatch {
     this.#onPathChange = onChange;
     return {
       set: (paths) => {
@@ -49,7 +49,7 @@ export class MemoryHost implements MemberHost {
         new Map(
           this.watched.map(({ interfaceName }) => {
             const isAlive = !this.#dead.has(interfaceName);
-            return [interfaceName, { isAlive, sinceMs: 1, roundTripMs: 2 }] as const;
+            return [interfaceName, { isAlive, isProven: true, sinceMs: 1 }] as const;
           }),
         ),
       run: (signal) =>
@@ -63,6 +63,6 @@ export class MemoryHost implements MemberHost {
   setAlive(interfaceName: string, isAlive: boolean): void {
     if (isAlive) this.#dead.delete(interfaceName);
     else this.#dead.add(interfaceName);
-    this.#onPathChange(interfaceName, isAlive);
+    this.#onPathChange();
   }
 }

@@ -5,6 +5,7 @@ import { callLocal } from '../../src/api/client/local-client.ts';
 import { localStatus, type MembershipStatus } from '../../src/api/member-local.ts';
 import { localSocketPath } from '../../src/member/member-directory.ts';
 import type { MemberHost } from '../../src/member/member-host.ts';
+import type { ResolveHost } from '../../src/member/resolve-endpoint.ts';
 import { type MemberOptions, type MemberOutcome, runMember } from '../../src/member/run-member.ts';
 import type { Clock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
@@ -16,21 +17,29 @@ export async function memberDirectory(): Promise<{ readonly path: string } & Asy
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
+export interface RunningMemberParts {
+  readonly clock: Clock;
+  readonly host: MemberHost;
+  /** 0 to 1; always 0 unless said. */
+  readonly random?: () => number;
+}
+
 /** A member daemon within this process, on a host and a clock that the test holds. */
 export class RunningMember implements AsyncDisposable {
   readonly outcome: Promise<MemberOutcome>;
+  resolveHost: ResolveHost = async () => '192.0.2.9';
   readonly #directory: string;
   readonly #stop = new AbortController();
 
-  constructor(options: MemberOptions, parts: { readonly clock: Clock; readonly host: MemberHost }) {
+  constructor(options: MemberOptions, parts: RunningMemberParts) {
     this.#directory = options.directory;
     this.outcome = runMember(
       options,
       {
         clock: parts.clock,
         log: silentLog(),
-        random: () => 0,
-        resolveHost: async () => '192.0.2.9',
+        random: parts.random ?? (() => 0),
+        resolveHost: (hostName) => this.resolveHost(hostName),
         createHost: async () => parts.host,
       },
       this.#stop.signal,

@@ -41,6 +41,8 @@ export class ScriptedMaster implements AsyncDisposable {
   readonly #sockets: WebSocketServer;
   readonly #arrived: ScriptedSession[] = [];
   #wake: () => void = () => {};
+  readonly #closed: Promise<unknown>;
+  #isOver = false;
 
   private constructor(
     parts: Pick<ScriptedMaster, 'bed' | 'name' | 'credentials' | 'endpoint'>,
@@ -51,6 +53,7 @@ export class ScriptedMaster implements AsyncDisposable {
     this.credentials = parts.credentials;
     this.endpoint = parts.endpoint;
     this.#server = server;
+    this.#closed = once(server, 'close');
     this.#sockets = new WebSocketServer({ server, path: sessionPath });
     this.#sockets.on('connection', (socket, request) => {
       if (!(request.socket instanceof TLSSocket)) throw new TypeError('expected TLS');
@@ -170,12 +173,19 @@ export class ScriptedMaster implements AsyncDisposable {
     };
   }
 
+  /** Sessions go on, and no new one is taken. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
     for (const client of this.#sockets.clients) client.terminate();
     this.#sockets.close();
     this.#server.close();
     this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+    await this.#closed;
   }
 }
 
@@ -257,6 +267,11 @@ export class ScriptedSession {
   /** Says nothing any more, not even that it hears. */
   mute(): void {
     this.#socket.pause();
+  }
+
+  /** Politely. */
+  close(code: number): void {
+    this.#socket.close(code);
   }
 
   cut(): void {

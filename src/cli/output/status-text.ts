@@ -12,7 +12,10 @@ export function formatMasterStatus(status: MasterStatus, nowMs: number): string 
       ['software', `${status.software}, started ${formatRelative(status.startedAtMs, nowMs)}`],
       ['wireguard', `${wireguard.backend} ${wireguard.version}`],
       ['store', `${status.store}, watching ${status.watches.join(' ')}`],
-      ['other masters', masters.map(describeBackbonePeer).join(', ') || 'none'],
+      [
+        'other masters',
+        masters.map((one) => describeBackbonePeer(one, nowMs)).join(', ') || 'none',
+      ],
       ['messages', countBySender(status.received) || 'none yet'],
       ['refused', refused.map(({ code, count }) => `${count} ${code}`).join(', ') || 'none'],
     ]),
@@ -45,10 +48,17 @@ function formatMemberships(memberships: readonly MembershipStatus[], nowMs: numb
     .join('');
 }
 
-function describeBackbonePeer({ name, handshakeAgeMs }: MasterStatus['masters'][number]): string {
-  return handshakeAgeMs === undefined
-    ? `${name} (no handshake)`
-    : `${name} (handshake ${formatDuration(handshakeAgeMs)} ago)`;
+function describeBackbonePeer(
+  { name, isAlive, sinceMs, handshakeAgeMs }: MasterStatus['masters'][number],
+  nowMs: number,
+): string {
+  const handshake =
+    handshakeAgeMs === undefined
+      ? 'no handshake'
+      : `handshake ${formatDuration(handshakeAgeMs)} ago`;
+  if (isAlive === undefined) return `${name} (${handshake})`;
+  const since = sinceMs === undefined ? '' : ` for ${formatDuration(nowMs - sinceMs)}`;
+  return `${name} (${isAlive ? 'alive' : 'DEAD'}${since}, ${handshake})`;
 }
 
 /** Control messages by the kind of their sender: members of one subset are one sender each way. */
@@ -122,7 +132,8 @@ function pathColumns(nowMs: number): readonly Column<MemberMaster>[] {
   ];
 }
 
-function describePath({ isAlive, sinceMs }: MemberPath, nowMs: number): string {
+function describePath({ isAlive, isProven, sinceMs }: MemberPath, nowMs: number): string {
+  if (!isProven) return 'untried';
   return `${isAlive ? 'alive' : 'dead'} for ${formatDuration(nowMs - sinceMs)}`;
 }
 
