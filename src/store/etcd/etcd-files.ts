@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
@@ -13,6 +14,8 @@ export function loadChannelCredentials(tls: EtcdTlsFiles | undefined): ChannelCr
   const key = tls.certificate && readFile('key', tls.certificate.key);
   const files = [tls.ca, tls.certificate?.cert, tls.certificate?.key].filter(Boolean).join(', ');
   try {
+    // OpenSSL takes a file without any certificate for one with none to trust.
+    if (ca) new X509Certificate(ca);
     return credentials.createFromSecureContext(
       createSecureContext({
         ...(ca ? { ca } : {}),
