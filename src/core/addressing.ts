@@ -145,6 +145,34 @@ export function memberLinkLocal(ipv6: Address): Address {
   return linkLocal((subsetIndex << 48n) | (bits & 0xffff_ffff_ffffn));
 }
 
+/** The last 64 bits of a link-local address. */
+export function interfaceIdOf(address: Address): bigint {
+  return bitsOf(address) & 0xffff_ffff_ffff_ffffn;
+}
+
+/** What `memberLinkLocal` made of a member's place. */
+export function parseMemberInterfaceId(interfaceId: bigint): {
+  readonly subsetIndex: number;
+  readonly blockOrdinal: number;
+  /** 1 for the first place of the block. */
+  readonly offset: bigint;
+} {
+  return {
+    subsetIndex: Number(interfaceId >> 48n),
+    blockOrdinal: Number((interfaceId >> blockOrdinalShift) & 0xffffn),
+    offset: interfaceId & 0xffff_ffffn,
+  };
+}
+
+/** The addresses at an offset of one block. @returns undefined when the block has no such place */
+export function addressesIn(
+  { ipv4, ipv6 }: BlockPair,
+  offset: bigint,
+): readonly [Address, Address] | undefined {
+  if (offset < 1n || offset > BigInt(usableAddresses(ipv4))) return undefined;
+  return [addressAt(ipv4, offset), addressAt(ipv6, offset)];
+}
+
 function linkLocal(interfaceId: bigint): Address {
   return addressAt(prefixFrom({ family: 6, first: linkLocalFirst, length: 64 }), interfaceId);
 }

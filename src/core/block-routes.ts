@@ -43,9 +43,10 @@ export function planBlockRoutes(facts: RoutingFacts): readonly BlockRoute[] {
   const blocks = facts.subsets.flatMap(({ record, acting }) =>
     blockPairs(record).flatMap(({ ordinal, ipv4, ipv6 }) => {
       const via = chooseMaster(record, acting, ordinal, facts);
+      const isServed = facts.served.has(record.name);
       return [ipv4, ipv6].map((destination) => ({
         destination,
-        via: facts.lingering.has(destination) ? ('members' as const) : via,
+        via: isServed && facts.lingering.has(destination) ? ('members' as const) : via,
       }));
     }),
   );

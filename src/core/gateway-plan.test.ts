@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseMasterName, parseSubsetName } from '../model/names.ts';
-import { parseAddress, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
+import { hostPrefix, parseAddress, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
 import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
 import type {
   PresharedKey,
   WireguardPrivateKey,
   WireguardPublicKey,
 } from '../model/wireguard-key.ts';
-import { subsetIpv6Block } from './addressing.ts';
+import { backboneLinkLocal, subsetIpv6Block } from './addressing.ts';
+import { planBlockRoutes } from './block-routes.ts';
 import { backbonePort, blocksOf, type GatewayFacts, planGateway } from './gateway-plan.ts';
 
 const base64 = (byte: number): string => Buffer.alloc(32, byte).toString('base64');
@@ -44,6 +45,11 @@ function subset(at: number, acting: number): SubsetRecord {
 
 function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
   const own = subsets.filter(({ acting }) => acting === self.name);
+  const served = new Set(
+    subsets
+      .filter(({ acting, backups }) => acting === self.name || backups.includes(self.name))
+      .map(({ name }) => name),
+  );
   return {
     vpn,
     self,
@@ -54,6 +60,16 @@ function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
     interfaceNames: { members: 'hnsmembers', backbone: (name) => `hns${name}` },
     subsets,
     acting: new Set(own.map(({ name }) => name)),
+    served,
+    routes: planBlockRoutes({
+      self: self.name,
+      subsets: subsets.map((record) => ({ record, acting: record.acting })),
+      drained: new Set(),
+      served,
+      isAlive: () => true,
+      lingering: new Set(),
+      strays: [],
+    }),
     memberPeers: own.map(({ ipv4Blocks: [block] }, at) => ({
       publicKey: base64(10 + at) as WireguardPublicKey,
       presharedKey: base64(9) as PresharedKey,
@@ -74,18 +90,16 @@ const directories = fc
   .array(fc.nat(2), { maxLength: 8 })
   .map((actings) => actings.map((acting, at) => subset(at, acting)));
 
-test('every block of the directory is routed once, towards the master that acts for it', () => {
+test('every route that is given is on one interface, the one that it leads by', () => {
   fc.assert(
     fc.property(directories, (subsets) => {
-      const { interfaces } = planGateway(facts(subsets));
-      for (const record of subsets) {
-        const expected = record.acting === self.name ? 'hnsmembers' : `hns${record.acting}`;
-        for (const block of blocksOf(record)) {
-          const via = interfaces
-            .filter(({ routes }) => routes.some(({ destination }) => destination === block))
-            .map(({ name }) => name);
-          assert.deepEqual(via, [expected], block);
-        }
+      const given = facts(subsets);
+      const { interfaces } = planGateway(given);
+      for (const { destination: wanted, via } of given.routes) {
+        const on = interfaces
+          .filter(({ routes }) => routes.some(({ destination }) => destination === wanted))
+          .map(({ name }) => name);
+        assert.deepEqual(on, [`hns${via}`], wanted);
       }
     }),
   );
@@ -110,10 +124,16 @@ test('members of other masters appear nowhere; another master is one peer with t
   assert.deepEqual(interfaces[0]?.peers, given.memberPeers);
   for (const { peers } of interfaces.slice(1)) {
     assert.equal(peers.length, 1);
-    assert.deepEqual(peers[0]?.allowedIps, [vpn.ipv4, vpn.ipv6]);
   }
+  assert.deepEqual(
+    interfaces.slice(1).map(({ peers: [peer] }) => peer?.allowedIps),
+    others.map(({ index }) => [vpn.ipv4, vpn.ipv6, hostPrefix(backboneLinkLocal(index))]),
+  );
   assert.deepEqual(gateway?.members, [{ name: 'hnsmembers', sources: blocksOf(subset(0, 0)) }]);
-  assert.deepEqual(gateway?.backbone, ['hnsspree', 'hnsisar']);
+  assert.deepEqual(gateway?.backbone, [
+    { name: 'hnsspree', refused: blocksOf(subset(0, 0)) },
+    { name: 'hnsisar', refused: blocksOf(subset(0, 0)) },
+  ]);
 });
 
 test('only routes move when a subset changes hands, never allowed IPs', () => {
@@ -124,13 +144,24 @@ test('only routes move when a subset changes hands, never allowed IPs', () => {
   assert.deepEqual(peersOf([subset(0, 0), subset(1, 1)]), peersOf([subset(0, 0), subset(1, 2)]));
 });
 
-test('a subset that the directory gives to this master, but that it does not act for yet, has no route', () => {
-  const given = { ...facts([subset(0, 0)]), acting: new Set<string>(), memberPeers: [] };
-  const { interfaces } = planGateway(given);
-  assert.deepEqual(
-    interfaces.flatMap(({ routes }) => routes),
-    [],
-  );
+test('a backup takes sources of a subset from the masters that serve it, and from no other', () => {
+  const backedUp = { ...subset(0, 1), backups: [self.name] };
+  const { gateway } = planGateway(facts([backedUp]));
+  assert.deepEqual(gateway?.members, [{ name: 'hnsmembers', sources: blocksOf(backedUp) }]);
+  assert.deepEqual(gateway?.backbone, [
+    { name: 'hnsspree', refused: [] },
+    { name: 'hnsisar', refused: blocksOf(backedUp) },
+  ]);
+});
+
+test("the addresses of a subset's gateway are with the master that acts for it, on all interfaces", () => {
+  const backedUp = { ...subset(0, 1), backups: [self.name] };
+  const backup = planGateway(facts([backedUp, subset(1, 0)]));
+  const own = ['100.64.1.1', 'fd12:3456:789a:2::1'].map(parseAddress);
+  for (const { addresses } of backup.interfaces) assert.deepEqual(addresses, own);
+  const acting = planGateway({ ...facts([backedUp]), acting: new Set([backedUp.name]) });
+  const taken = ['100.64.0.1', 'fd12:3456:789a:1::1'].map(parseAddress);
+  for (const { addresses } of acting.interfaces) assert.deepEqual(addresses, taken);
 });
 
 test('each of two masters expects the other on a port that no third one uses', () => {

@@ -38,7 +38,7 @@ export async function describeStatus(
       ...[...master.subsets.following().keys()].flatMap(RollFollower.prefixesOf),
     ],
     subsets: subsetStatuses(master),
-    masters: handshakeAges(master, await master.gateway.observe(), clock.nowMs()),
+    masters: describeNeighbours(master, await master.gateway.observe(), clock.nowMs()),
     received: [...(await metrics.receivedCounts()), ...(await metrics.storeEventCounts())],
     refused: await metrics.refusedCounts(),
   };
@@ -56,18 +56,21 @@ function subsetStatuses({ subsets, hub }: Master): MasterStatus['subsets'] {
   }));
 }
 
-/** The other masters, and when WireGuard last shook hands with each. */
-export function handshakeAges(
-  { directory, name: self }: Master,
+/** The other masters: whether each is alive, and when WireGuard last shook hands with it. */
+export function describeNeighbours(
+  { directory, gateway, name: self }: Master,
   observations: readonly PeerObservation[],
   nowMs: number,
 ): MasterStatus['masters'] {
   const latest = new Map(observations.map((peer) => [peer.publicKey, peer.latestHandshakeMs]));
+  const paths = gateway.pathStatuses();
   const others = [...directory.masters.values()].filter(({ record }) => record.name !== self);
   return others.map(({ record, keys }) => {
     const handshakeMs = latest.get(keys.backbone);
+    const path = paths.get(record.name);
     return {
       name: record.name,
+      ...(path?.isProven ? { isAlive: path.isAlive, sinceMs: path.sinceMs } : {}),
       ...(handshakeMs ? { handshakeAgeMs: Math.max(0, nowMs - handshakeMs) } : {}),
     };
   });

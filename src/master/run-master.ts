@@ -16,7 +16,7 @@ import { createLog, type Log, type LogLevel } from '../runtime/log.ts';
 import { vpnKey } from '../store/keys.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
-import { describeStatus, handshakeAges } from './describe-status.ts';
+import { describeNeighbours, describeStatus } from './describe-status.ts';
 import { ControlServer } from './http/control-server.ts';
 import { Master } from './master.ts';
 import { MasterError } from './master-error.ts';
@@ -150,6 +150,7 @@ async function runTasks(
   await Promise.all([
     runUntilAborted((until) => master.follower.run(until), signal, fail),
     runUntilAborted((until) => master.hub.runHeartbeats(until), signal, fail),
+    runUntilAborted((until) => master.gateway.run(until), signal, fail),
     runUntilAborted((until) => runUpkeep(master, environment, until), signal, fail),
   ]);
 }
@@ -160,7 +161,7 @@ async function runUpkeep(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await master.gateway.refresh();
+    await master.gateway.lookAfter();
     await master
       .rotateBackboneKeyIfOld()
       .catch((error: unknown) => log.warn({ error }, 'could not rotate the backbone key'));
@@ -225,10 +226,16 @@ function observeMaster(master: Master, { metrics, clock, host }: ServeDependenci
         epoch: state.key.epoch,
       })),
     backboneHandshakes: async () =>
-      handshakeAges(master, await master.gateway.observe(), clock.nowMs()).flatMap(
+      describeNeighbours(master, await master.gateway.observe(), clock.nowMs()).flatMap(
         ({ name, handshakeAgeMs }) =>
           handshakeAgeMs === undefined ? [] : [{ master: name, ageMs: handshakeAgeMs }],
       ),
+    backbonePaths: () =>
+      Array.from(master.gateway.pathStatuses(), ([name, { isAlive }]) => ({
+        master: name,
+        isAlive,
+      })),
+    strays: () => master.gateway.strayCount,
     drops: async () =>
       Object.entries(await host.observeDrops()).map(([rule, packets]) => ({ rule, packets })),
   });

@@ -86,7 +86,7 @@ const gatewayState: HostState = {
   gateway: {
     prefixes,
     members: [{ name: nameOf('gateway', 'members'), sources }],
-    backbone: [nameOf('gateway', 'backbone')],
+    backbone: [{ name: nameOf('gateway', 'backbone'), refused: sources }],
   },
 };
 

@@ -1,22 +1,24 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { planBlockRoutes } from '../../core/block-routes.ts';
-import { type BackboneNeighbour, type GatewayFacts, planGateway } from '../../core/gateway-plan.ts';
+import { masterLinkLocal } from '../../core/addressing.ts';
+import { type GatewayFacts, planGateway } from '../../core/gateway-plan.ts';
 import type { Host, PeerObservation } from '../../host/host.ts';
 import { interfaceName } from '../../host/interface-name.ts';
 import type { PeerState } from '../../model/host-state.ts';
 import { dnsNameOf, type MasterName, type SubsetName } from '../../model/names.ts';
-import { type Address, parseAddress } from '../../model/prefix.ts';
+import type { MasterRecord } from '../../model/records.ts';
 import type { WireguardPrivateKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
+import type { PathStatus } from '../../paths/path-monitor.ts';
+import { ProbeResponder } from '../../paths/probe-responder.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
-import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
-import type { Directory, KnownMaster } from '../directory/directory.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { ServedSubset } from '../subset/served-subset.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
-import type { SubsetState } from '../subset/subset-state.ts';
 import type { Underlay } from '../underlay.ts';
+import { BackbonePaths } from './backbone-paths.ts';
 import { MemberPeers } from './member-peers.ts';
+import { Neighbours } from './neighbours.ts';
+import { Routing } from './routing.ts';
 
 export interface GatewayKeeperOptions {
   readonly master: MasterName;
@@ -35,7 +37,7 @@ export interface GatewayKeeperOptions {
 export interface GatewayKeeperDependencies {
   readonly host: Host;
   readonly directory: Directory;
-  readonly subsets: SubsetKeeper;
+  readonly subsets: Pick<SubsetKeeper, 'serving'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly underlay: Underlay;
@@ -45,20 +47,46 @@ export interface GatewayKeeperDependencies {
 
 /** How long a subset whose roll cannot be read keeps the others of this master waiting after a start. */
 const patienceMs = 5_000;
+const patiencePollMs = 20;
+/** How often it is looked whether a route has to change although nothing was heard. */
+const lookEveryMs = 100;
+/** Every so many looks the other masters are told which members use this one. */
+const claimEveryLooks = 10;
 
-/** Keeps the master's host as the directory and the rolls want it. */
+/** Keeps the master's host as the directory, the rolls and the paths to the other masters want it. */
 export class GatewayKeeper {
   readonly #options: GatewayKeeperOptions;
   readonly #dependencies: GatewayKeeperDependencies;
-  readonly #peers = new Map<SubsetName, MemberPeers>();
-  readonly #states = new Map<SubsetName, SubsetState>();
+  readonly #peers: MemberPeers;
+  readonly #served = new Map<SubsetName, ServedSubset>();
+  readonly #neighbours: Neighbours;
+  readonly #paths: BackbonePaths;
+  readonly #routing: Routing;
   readonly #loop: LatestLoop;
   readonly #startedMs: number;
+  #isReady = false;
 
   constructor(options: GatewayKeeperOptions, dependencies: GatewayKeeperDependencies) {
+    const { master, keys } = options;
+    const { directory, clock } = dependencies;
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#startedMs = dependencies.clock.monotonicMs();
+    this.#startedMs = clock.monotonicMs();
+    this.#peers = new MemberPeers(keys.members.publicKey);
+    this.#neighbours = new Neighbours(
+      { master, backboneKey: keys.backbone.publicKey },
+      dependencies,
+    );
+    this.#paths = new BackbonePaths({
+      ...dependencies,
+      interfaceNameOf: (other) => this.#interfaceNames().backbone(other),
+      onChange: () => void this.refresh(),
+      onStrays: (other, strays) => this.#routing.heardClaims(other, strays, clock.monotonicMs()),
+    });
+    this.#routing = new Routing(master, {
+      directory,
+      isAlive: (other) => this.#paths.isAlive(other),
+    });
     this.#loop = new LatestLoop(() => this.#apply());
   }
 
@@ -77,117 +105,144 @@ export class GatewayKeeper {
     }
   }
 
+  /** Looks up anew where the other masters are, and brings the host up to date. */
+  async lookAfter(): Promise<void> {
+    const { log } = this.#dependencies;
+    await this.#neighbours
+      .lookAfter()
+      .catch((error: unknown) => log.warn({ error }, 'cannot look at the network below now'));
+    await this.refresh();
+  }
+
+  /** Watches the paths to the other masters, and answers members that watch theirs, until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    const responder = new ProbeResponder(
+      { interfaceName: this.#interfaceNames().members, address: masterLinkLocal },
+      {
+        clock,
+        log,
+        onAsk: (from, ask) => this.#routing.heardUse(from, ask, clock.monotonicMs()),
+      },
+    );
+    await Promise.all([this.#paths.run(signal), responder.run(signal), this.#look(signal)]);
+  }
+
   /** The other masters' and the members' tunnels, as WireGuard sees them. */
   observe(): Promise<readonly PeerObservation[]> {
     return this.#dependencies.host.observe();
   }
 
+  /** The paths to the other masters, by name; none before their tunnels are there. */
+  pathStatuses(): ReadonlyMap<MasterName, PathStatus> {
+    return this.#paths.statuses();
+  }
+
+  /** Members that are routed one by one, because they use another master than their block. */
+  get strayCount(): number {
+    return this.#routing.strayCount;
+  }
+
   async #apply(): Promise<void> {
-    if (this.#isTooEarly()) return;
-    await this.#dependencies.host.apply(
-      planGateway(await this.#facts()),
-      this.#dependencies.signal,
-    );
+    const { host, signal } = this.#dependencies;
+    await this.#neighbours.load();
+    if (!this.#isReady) await this.#awaitReadiness();
+    // From here to the apply nothing waits, so that what is applied is the newest.
+    const facts = this.#facts();
+    await host.apply(planGateway(facts), signal);
+    this.#paths.watch(facts.self, facts.neighbours, facts.subsets);
+    this.#claim();
   }
 
   /**
-   * A restarted master finds its tunnels as it left them. They stay untouched until it has read the
-   * rolls of all its subsets, because without them it would take every member's tunnel away.
+   * A restarted master finds its tunnels and routes as it left them. They stay untouched until it
+   * has read the rolls of all its subsets, because without them it would take every member's tunnel
+   * away, and until it knows which of the other masters are alive.
    */
-  #isTooEarly(): boolean {
-    const { directory, clock } = this.#dependencies;
-    const known = new Set(this.#governedStates().map(({ subset }) => subset));
-    const isMissing = directory
-      .servedBy(this.#options.master)
-      .some(({ name, acting }) => acting === this.#options.master && !known.has(name));
-    return isMissing && clock.monotonicMs() - this.#startedMs < patienceMs;
+  async #awaitReadiness(): Promise<void> {
+    const { clock, signal } = this.#dependencies;
+    const self = this.#self();
+    const subsets = this.#dependencies.directory.subsetRecords();
+    this.#paths.watchExisting(self, this.#neighbours.current(), subsets);
+    const isPatient = (): boolean => clock.monotonicMs() - this.#startedMs < patienceMs;
+    while (isPatient() && !(this.#hasReadRolls() && this.#paths.areProven())) {
+      await clock.sleep(patiencePollMs, signal);
+    }
+    this.#isReady = true;
   }
 
-  async #facts(): Promise<GatewayFacts> {
-    const { directory, underlay } = this.#dependencies;
+  #hasReadRolls(): boolean {
+    const { directory } = this.#dependencies;
+    const served = this.#servedSubsets();
+    return directory.servedBy(this.#options.master).every(({ name }) => served.has(name));
+  }
+
+  #facts(): GatewayFacts {
+    const { directory, clock } = this.#dependencies;
     const { master, keys } = this.#options;
-    const self = directory.masters.get(master);
-    if (!self) throw new Error(`the directory has no valid record of ${master}`);
-    const neighbours = await Promise.all(
-      [...directory.masters.values()]
-        .filter(({ record }) => record.name !== master)
-        .map((other) => this.#neighbour(other)),
-    );
-    const membersMtuBytes = await underlay.tunnelMtuAt(
-      await resolveHost(self.record.wireguard.host),
-    );
-    // The rolls are read last and without waiting, so that they are the newest.
-    const states = this.#governedStates();
+    const served = this.#servedSubsets();
+    const names = new Set(served.keys());
+    const subsets = directory.subsetRecords();
     return {
       vpn: directory.vpn,
-      self: self.record,
+      self: this.#self(),
       keys: { members: keys.members.privateKey, backbone: keys.backbone.privateKey },
       interfaceNames: this.#interfaceNames(),
-      subsets: directory.subsetRecords(),
-      acting: new Set(states.map(({ subset }) => subset)),
-      served: new Set(states.map(({ subset }) => subset)),
-      routes: this.#routes(new Set(states.map(({ subset }) => subset))),
-      memberPeers: states.flatMap((state) => this.#memberPeers(state)),
-      membersMtuBytes,
-      neighbours: neighbours.filter((neighbour) => neighbour !== undefined),
+      subsets,
+      acting: new Set([...names].filter((subset) => directory.actingNow(subset) === master)),
+      served: names,
+      memberPeers: this.#memberPeers(served),
+      routes: this.#routing.plan(names, clock.monotonicMs()),
+      membersMtuBytes: this.#neighbours.membersMtuBytes,
+      neighbours: this.#neighbours.current(),
     };
   }
 
-  #routes(served: ReadonlySet<SubsetName>): GatewayFacts['routes'] {
-    const { directory } = this.#dependencies;
-    return planBlockRoutes({
-      self: this.#options.master,
-      subsets: directory.subsetRecords().map((record) => ({
-        record,
-        acting: directory.actingNow(record.name) ?? record.acting,
-      })),
-      drained: directory.drained,
-      served,
-      isAlive: () => true,
-      lingering: new Set(),
-      strays: [],
-    });
+  #self(): MasterRecord {
+    const self = this.#dependencies.directory.masters.get(this.#options.master);
+    if (!self) throw new Error(`the directory has no valid record of ${this.#options.master}`);
+    return self.record;
   }
 
   /**
-   * What is acted for, and what was, as long as the directory gives it to this master: a lease
-   * decides who may change a subset, and traffic does not wait for it (DESIGN §9).
+   * What is served, and what was, as long as the directory gives it to this master: while a lease
+   * changes hands or a roll is read anew, traffic does not wait for it (DESIGN §9).
    */
-  #governedStates(): readonly SubsetState[] {
+  #servedSubsets(): ReadonlyMap<SubsetName, ServedSubset> {
     const { directory, subsets } = this.#dependencies;
-    for (const { state } of subsets.acting()) this.#states.set(state.subset, state);
-    for (const subset of this.#states.keys()) {
-      if (directory.homeOf(subset) !== this.#options.master) this.#states.delete(subset);
+    for (const served of subsets.serving()) this.#served.set(served.subset, served);
+    for (const subset of this.#served.keys()) {
+      if (!directory.isServing(this.#options.master, subset)) this.#served.delete(subset);
     }
-    return [...this.#states.values()];
+    return this.#served;
   }
 
-  #memberPeers(state: SubsetState): readonly PeerState[] {
-    const known =
-      this.#peers.get(state.subset) ?? new MemberPeers(this.#options.keys.members.publicKey);
-    this.#peers.set(state.subset, known);
-    return known.update(state.roll.activeMembers(), state.key);
+  #memberPeers(served: ReadonlyMap<SubsetName, ServedSubset>): readonly PeerState[] {
+    return this.#peers.update(
+      [...served.values()].map(({ subset, roll, key }) => ({
+        subset,
+        members: roll.activeMembers(),
+        key,
+      })),
+    );
   }
 
-  /** Undefined while it cannot be reached by name or the backbone has no key; the others go on. */
-  async #neighbour({ record, keys }: KnownMaster): Promise<BackboneNeighbour | undefined> {
-    const { directory, log, underlay } = this.#dependencies;
-    const backbone = directory.backboneKey;
-    if (!backbone) return undefined;
-    try {
-      const address = await resolveHost(record.wireguard.host);
-      const publicKeys = [keys.backbone, this.#options.keys.backbone.publicKey] as const;
-      const presharedKey = derivePresharedKey({ ...backbone, publicKeys });
-      return {
-        record,
-        address,
-        publicKey: keys.backbone,
-        presharedKey,
-        mtuBytes: await underlay.tunnelMtuTo(address),
-      };
-    } catch (error) {
-      log.warn({ master: record.name, error }, 'cannot reach another master now; leaving it out');
-      return undefined;
+  async #look(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    for (let looks = 1; !signal.aborted; looks += 1) {
+      if (this.#isReady && this.#routing.isOutdated(clock.monotonicMs())) void this.refresh();
+      if (looks % claimEveryLooks === 0) this.#claim();
+      await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Tells the masters that serve a subset which of its members use this one though they should not. */
+  #claim(): void {
+    const { directory } = this.#dependencies;
+    for (const [subset, strays] of this.#routing.claims) {
+      const record = directory.subsets.get(subset)?.record;
+      if (!record) continue;
+      for (const other of [record.acting, ...record.backups]) this.#paths.tell(other, strays);
     }
   }
 
@@ -199,10 +254,4 @@ export class GatewayKeeper {
       backbone: (other) => interfaceName({ vpnId: id, node, pathClass: `backbone:${other}` }),
     };
   }
-}
-
-/** The host's first address, canonical. @throws the resolver's error */
-async function resolveHost(host: string): Promise<Address> {
-  const bare = host.replace(/^\[|\]$/g, '');
-  return parseAddress(isIP(bare) ? bare : (await lookup(bare)).address);
 }

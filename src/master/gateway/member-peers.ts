@@ -1,46 +1,91 @@
+import { memberLinkLocal } from '../../core/addressing.ts';
 import type { PeerState } from '../../model/host-state.ts';
+import type { SubsetName } from '../../model/names.ts';
 import { hostPrefix } from '../../model/prefix.ts';
 import type { MemberRecord } from '../../model/records.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';
 
-type KnownPeers = Map<MemberRecord, { readonly epoch: number; readonly peer: PeerState }>;
+/** One subset's share of the peers. */
+export interface PeerSource {
+  readonly subset: SubsetName;
+  /** The active ones; their records are compared by identity. */
+  readonly members: Iterable<MemberRecord>;
+  readonly key: StoredGroupKey;
+}
 
 /**
- * The WireGuard peers of one subset. A peer whose member and key have not changed is the same
- * object as before, so that a join among ten thousand members costs one derivation, not ten thousand.
+ * The WireGuard peers towards members. What has not changed is the same object as before, peer by
+ * peer and the list as a whole: a join among ten thousand members costs one derivation, not ten
+ * thousand, and the host sees at one look that a change of routes has left all peers as they were.
  */
 export class MemberPeers {
   readonly #self: WireguardPublicKey;
-  #known: KnownPeers = new Map();
+  #subsets: ReadonlyMap<SubsetName, SubsetPeers> = new Map();
+  #all: readonly PeerState[] = [];
 
   constructor(self: WireguardPublicKey) {
     this.#self = self;
   }
 
-  /** @param members the active ones; their records are compared by identity */
-  update(members: Iterable<MemberRecord>, key: StoredGroupKey): readonly PeerState[] {
-    const next: KnownPeers = new Map();
-    const peers: PeerState[] = [];
-    for (const member of members) {
-      const before = this.#known.get(member);
-      const entry =
-        before?.epoch === key.epoch ? before : { epoch: key.epoch, peer: this.#peer(member, key) };
-      next.set(member, entry);
-      peers.push(entry.peer);
+  /** @param sources all of them */
+  update(sources: readonly PeerSource[]): readonly PeerState[] {
+    const before = this.#subsets;
+    const next = new Map(
+      sources.map(({ subset }) => [subset, before.get(subset) ?? new SubsetPeers(this.#self)]),
+    );
+    let isChanged = before.size !== next.size || [...next.keys()].some((name) => !before.has(name));
+    for (const { subset, members, key } of sources) {
+      const hasChanged = next.get(subset)?.update(members, key);
+      isChanged ||= hasChanged === true;
     }
-    this.#known = next;
-    return peers;
+    this.#subsets = next;
+    if (isChanged) this.#all = [...next.values()].flatMap(({ peers }) => [...peers]);
+    return this.#all;
+  }
+}
+
+class SubsetPeers {
+  readonly #self: WireguardPublicKey;
+  #known = new Map<MemberRecord, PeerState>();
+  #epoch = 0;
+
+  constructor(self: WireguardPublicKey) {
+    this.#self = self;
   }
 
-  #peer(member: MemberRecord, { groupKey, epoch }: StoredGroupKey): PeerState {
-    const publicKey = member.keys.acting;
+  get peers(): Iterable<PeerState> {
+    return this.#known.values();
+  }
+
+  /** @returns whether anything is different now */
+  update(members: Iterable<MemberRecord>, key: StoredGroupKey): boolean {
+    const isSameKey = this.#epoch === key.epoch;
+    const next = new Map<MemberRecord, PeerState>();
+    let kept = 0;
+    for (const member of members) {
+      const before = this.#known.get(member);
+      if (before && isSameKey) kept += 1;
+      next.set(member, before && isSameKey ? before : this.#peer(member, key, before));
+    }
+    if (kept === next.size && kept === this.#known.size) return false;
+    this.#known = next;
+    this.#epoch = key.epoch;
+    return true;
+  }
+
+  #peer(
+    { keys, ipv4, ipv6 }: MemberRecord,
+    { groupKey, epoch }: StoredGroupKey,
+    before: PeerState | undefined,
+  ): PeerState {
+    const publicKey = keys.acting;
     return {
       publicKey,
       presharedKey: derivePresharedKey({ groupKey, epoch, publicKeys: [publicKey, this.#self] }),
       // Nothing else may come from it: cryptokey routing is what keeps a member to its own addresses.
-      allowedIps: [hostPrefix(member.ipv4), hostPrefix(member.ipv6)],
+      allowedIps: before?.allowedIps ?? [ipv4, ipv6, memberLinkLocal(ipv6)].map(hostPrefix),
     };
   }
 }

@@ -12,6 +12,10 @@ export interface MetricSources {
   subsets(): readonly SubsetFigures[];
   /** Age of the last handshake with each other master, milliseconds. */
   backboneHandshakes(): Promise<readonly { readonly master: string; readonly ageMs: number }[]>;
+  /** Whether packets come and go between this master and each other one. */
+  backbonePaths(): readonly { readonly master: string; readonly isAlive: boolean }[];
+  /** Members that are routed one by one, because they use another master than their address block. */
+  strays(): number;
   /** Packets that the gateway's filter dropped, by rule. */
   drops(): Promise<readonly { readonly rule: string; readonly packets: number }[]>;
 }
@@ -122,6 +126,7 @@ export class MasterMetrics {
     perSubset('hanse_sessions', 'Members with a control session here', ({ sessions }) => sessions);
     perSubset('hanse_epoch', 'Epoch of the subset key', ({ epoch }) => epoch);
     this.#observeBackbone(sources);
+    this.#observePaths(sources);
     this.#observeDrops(sources);
   }
 
@@ -136,6 +141,27 @@ export class MasterMetrics {
         gauge.reset();
         for (const { master, ageMs } of ages) gauge.set({ master }, ageMs / 1_000);
       },
+    });
+  }
+
+  #observePaths(sources: MetricSources): void {
+    const registers = [this.registry];
+    const alive: Gauge<'master'> = new Gauge({
+      name: 'hanse_backbone_alive',
+      help: 'Whether packets come and go between this master and another one: 1 or 0',
+      labelNames: ['master'],
+      registers,
+      collect: () => {
+        alive.reset();
+        for (const { master, isAlive } of sources.backbonePaths())
+          alive.set({ master }, isAlive ? 1 : 0);
+      },
+    });
+    const strays: Gauge = new Gauge({
+      name: 'hanse_stray_members',
+      help: 'Members that are routed one by one, because they use another master than their address block',
+      registers,
+      collect: () => strays.set(sources.strays()),
     });
   }
 
