@@ -233,6 +233,20 @@ test('routes that the host could not move are moved as soon as it can', async ()
   await bed.routed(2);
 });
 
+test('a daemon that starts anew while its first master is dead leaves traffic where it was', async () => {
+  await using bed = await Bed.start();
+  await bed.setAlive(1, false);
+  await bed.routed(2);
+  await until('a note of it', async () => {
+    return JSON.parse(await readFile(bed.stateFile(), 'utf8')).using === 'hansa-2';
+  });
+  bed.host.applied.length = 0;
+  await bed.restart();
+  await until('interfaces', () => bed.host.interfaces.length === 3);
+  await bed.routed(2);
+  assert.ok(bed.host.applied.every(({ interfaces }) => interfaces[0]?.routes.length === 0));
+});
+
 test('a view with another order moves traffic to its first master, whose path is up already', async () => {
   await using bed = await Bed.start();
   bed.clock.advance(20_000);

@@ -58,6 +58,8 @@ const membershipStateSchema = z
     view: storedViewSchema,
     /** Which master of the view each interface leads to (`memberInterfaceName`). */
     slots: z.array(masterNameSchema.nullable()).max(9).default([]),
+    /** Through whom traffic went last; absent for the first in the member's order. */
+    using: masterNameSchema.optional(),
   })
   .transform(({ slots, ...state }) => ({ ...state, slots: slotsFor(state.view, slots) }));
 export type MembershipState = z.infer<typeof membershipStateSchema>;

@@ -92,6 +92,8 @@ export class MembershipLoop {
       if (this.#forgotten.signal.aborted && !signal.aborted) return await this.#finish('forgotten');
       this.#ended.reject(error);
       throw error;
+    } finally {
+      await this.membership.settled();
     }
   }
 

@@ -11,6 +11,11 @@ export interface MasterPath {
   readonly interfaceName: string;
 }
 
+export interface MembershipPathsOptions {
+  /** Through whom traffic went before: it is left where it is until another path has proved better. */
+  readonly usedBefore?: MasterName;
+}
+
 export interface MembershipPathsDependencies {
   readonly clock: Clock;
   /** Told when traffic has to move, at once and without a pause before it: the old path is dead. */
@@ -28,13 +33,15 @@ export class MembershipPaths {
   readonly #listeners = new Set<() => void>();
   /** By interface; undefined while it is dead. One that is new counts as alive from its first probe on. */
   readonly #aliveSinceMs = new Map<string, number | undefined>();
+  readonly #usedBefore: MasterName | undefined;
   #paths: readonly MasterPath[] = [];
   #using: string | undefined;
   #moves = 0;
   /** Ends the wait for a path to settle. */
   #settling = new AbortController();
 
-  constructor(dependencies: MembershipPathsDependencies) {
+  constructor(options: MembershipPathsOptions, dependencies: MembershipPathsDependencies) {
+    this.#usedBefore = options.usedBefore;
     this.#dependencies = dependencies;
   }
 
@@ -73,6 +80,9 @@ export class MembershipPaths {
       if (!this.#aliveSinceMs.has(name)) this.#aliveSinceMs.set(name, provedMs);
     }
     this.#paths = paths;
+    if (this.#using === undefined && this.#usedBefore !== undefined) {
+      this.#using = this.interfaceOf(this.#usedBefore);
+    }
     this.#choose();
     this.#notify();
     const { using } = this;

@@ -67,7 +67,10 @@ export class Membership {
     this.#options = options;
     this.#state = options.state;
     this.#dependencies = dependencies;
-    this.paths = dependencies.pathKeeper.create(this.name);
+    const { using } = options.state;
+    const before = using === undefined ? {} : { usedBefore: using };
+    this.paths = dependencies.pathKeeper.create(this.name, before);
+    this.paths.onChange(() => void this.#rememberUse());
     const onLate = () => void this.#applyLate();
     this.#endpoints = new PathEndpoints(this.name, { ...dependencies, onLate });
   }
@@ -129,6 +132,11 @@ export class Membership {
     return this.#changes.run('change', () =>
       this.#isOver ? Promise.reject(noMembership(this.name, [])) : change(),
     );
+  }
+
+  /** Resolves when no change is under way. */
+  settled(): Promise<void> {
+    return this.#changes.settled('change');
   }
 
   /**
@@ -221,6 +229,24 @@ export class Membership {
     } finally {
       // Also when one of them failed: that one is dead then.
       pathKeeper.watch(this.name, ipv6);
+    }
+  }
+
+  /** For the next start, on its own time: traffic has moved already. */
+  async #rememberUse(): Promise<void> {
+    const isKnown = () => {
+      const using = this.paths.using?.master;
+      return using === undefined || using === (this.#state.using ?? this.masterOrder[0]?.name);
+    };
+    if (isKnown()) return;
+    try {
+      await this.exclusively(async () => {
+        const using = this.paths.using?.master;
+        if (using !== undefined && !isKnown()) await this.#save({ ...this.#state, using });
+      });
+    } catch (error) {
+      const reason = describeError(error);
+      this.#dependencies.log.warn({ membership: this.name, reason }, 'path in use not remembered');
     }
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { HostKeeper } from './host-keeper.ts';
 import type { MemberHost, PathWatch } from './member-host.ts';
-import { MembershipPaths } from './membership-paths.ts';
+import { MembershipPaths, type MembershipPathsOptions } from './membership-paths.ts';
 
 export interface PathKeeperDependencies {
   readonly clock: Clock;
@@ -44,14 +44,14 @@ export class PathKeeper {
     );
   }
 
-  /** A membership's paths, of which nothing is known yet. */
-  create(membership: string): MembershipPaths {
+  /** A membership's paths, of which nothing is known yet but, perhaps, which one was in use. */
+  create(membership: string, options: MembershipPathsOptions): MembershipPaths {
     const { clock } = this.#dependencies;
     const onUse = (interfaceName: string) => {
       void this.#move(membership, interfaceName);
       this.#refresh();
     };
-    const paths = new MembershipPaths({ clock, onUse });
+    const paths = new MembershipPaths(options, { clock, onUse });
     this.#entries.set(membership, { paths });
     return paths;
   }
