@@ -30,7 +30,15 @@ test('a VPN, a master, a subset and an operator are made and listed', async () =
   const masters = await runHanse(['master', 'list'], { env });
   assert.equal(
     masters.out,
-    'MASTER  CONTROL      ACTS FOR  BACKS UP\nfra     127.0.0.1:9  europe    -\n',
+    [
+      'MASTER  CONTROL      ALIVE  DRAINED  ACTS FOR  BACKS UP  LAST FAILOVER',
+      'fra     127.0.0.1:9  NO     -        europe    -         -',
+      '',
+    ].join('\n'),
+  );
+  assert.match(
+    masters.err,
+    /^hanse: master fra at 127\.0\.0\.1:9 is out of reach: nothing listens there\n$/,
   );
   const shown = await runHanse(['vpn', 'show', '--json'], { env });
   const { vpn, subsets } = JSON.parse(shown.out);
@@ -39,9 +47,10 @@ test('a VPN, a master, a subset and an operator are made and listed', async () =
     certificateMs: 21_600_000,
     keyRotationMs: 86_400_000,
     absenceMs: 2_592_000_000,
+    settleMs: 60_000,
   });
   assert.deepEqual(subsets[0].backups, []);
-  assert.equal(subsets[0].blocks[0], '100.64.0.0/21');
+  assert.equal(subsets[0].blocks[0].prefixes[0], '100.64.0.0/21');
 });
 
 test('the root key can be away, and is given with --root-key when it is needed', async () => {
@@ -108,6 +117,7 @@ const refusals: readonly (readonly [args: string, exitCode: number, message: Reg
   ['vpn create corp --ipv4-block-length 31', 2, /Write a whole number from 8 to 30/],
   ['vpn create corp --absence soon', 2, /'soon' is invalid. Write a number and ms, s, m, h or d/],
   ['vpn create corp --absence 10ms', 2, /--absence is too short: give at least 1s/],
+  ['vpn create corp --settle 10ms', 2, /--settle is too short: give at least 1s/],
   ['vpn create corp --keying none', 2, /Allowed choices are per-subset, shared/],
   ['vpn create corp --force --keying shared', 2, /comes with a later version: use per-subset/],
   ['vpn show', 3, /no operator's profile in .*--profile/],
@@ -123,6 +133,26 @@ const refusals: readonly (readonly [args: string, exitCode: number, message: Reg
     /there is no store sqlite:.*vpn create/,
   ],
   ['master run', 1, /no master was made under .*master create/],
+  ['master list', 3, /no operator's profile in .*--profile/],
+  ['master drain', 2, /missing required argument 'name'/],
+  ['master drain Fra', 2, /"Fra" is not a master name/],
+  ['master drain fra', 3, /no operator's profile/],
+  ['master drain fra --wait soon', 2, /'soon' is invalid/],
+  ['master return', 2, /missing required argument 'name'/],
+  ['master return fra', 3, /no operator's profile/],
+  ['failover', 2, /^Usage: hanse failover/],
+  ['failover history', 3, /no operator's profile/],
+  ['failover history --limit 0', 2, /Write a whole number from 1 to 1000/],
+  ['subset show europe', 3, /no operator's profile/],
+  ['subset backups', 2, /missing required argument 'name'/],
+  ['subset backups europe --set ams', 1, /there is no store sqlite:.*vpn create/],
+  ['subset backups europe --set ams,,lon', 2, /^hanse: "" is not a master name/],
+  ['subset create europe --acting fra --region EU', 2, /"EU" is not a region name/],
+  ['region create eu', 2, /required option '--store <url>'/],
+  ['region create EU --store sqlite:eu.db', 2, /"EU" is not a region name/],
+  ['region create eu --store sqlite:eu.db', 1, /there is no store sqlite:.*vpn create/],
+  ['region list', 1, /there is no store sqlite:.*vpn create/],
+  ['vpn show --store etcd://ops:secret@a', 2, /names and passwords are not part of it/],
   ['master run --config /nonexistent', 2, /no configuration file \/nonexistent/],
   ['subset create masters --acting fra', 2, /the names masters and operators are reserved/],
   ['subset create europe', 2, /required option '--acting <master>'/],
@@ -170,8 +200,15 @@ const commands = [
   'master renew',
   'master run',
   'master down',
+  'master drain',
+  'master return',
   'subset create',
   'subset list',
+  'subset show',
+  'subset backups',
+  'region create',
+  'region list',
+  'failover history',
   'operator create',
   'operator renew',
   'store copy',

@@ -17,6 +17,9 @@ export interface StoreOptions extends DirectoryOptions {
 export interface RootKeyOptions extends StoreOptions {
   readonly rootKey?: string;
 }
+export interface RegionStoreOptions extends RootKeyOptions {
+  readonly regionStore?: string;
+}
 export interface OperatorOptions extends DirectoryOptions {
   readonly profile?: string;
 }
@@ -35,7 +38,17 @@ export const daemonDirectoryOption = (): Option =>
   ).env('HANSE_DIR');
 
 export const storeOption = (): Option =>
-  new Option('--store <url>', 'the store (default: sqlite:DIR/store.db)').env('HANSE_STORE');
+  new Option(
+    '--store <url>',
+    'the store: sqlite:PATH, or etcd://HOST,HOST,HOST/PREFIX (default: sqlite:DIR/store.db)',
+  ).env('HANSE_STORE');
+
+/** For what works on the roll of a subset that is kept in a region. */
+export const regionStoreOption = (): Option =>
+  new Option(
+    '--region-store <url>',
+    "the subset's region, where this machine reaches it another way: sqlite:PATH or etcd://…",
+  );
 
 export const rootKeyOption = (): Option =>
   new Option('--root-key <file>', "the VPN's root key (default: DIR/root/root.key)");

@@ -18,6 +18,8 @@ const badInputCodes = new Set([
   'invalid',
   'unknown-subset',
   'unknown-master',
+  'unknown-region',
+  'wrong-region',
   'malformed',
   'unknown-version',
   'bad-backup',

@@ -12,7 +12,7 @@ export interface HelpSections {
 const environment = [
   ['HANSE_DIR', 'the data directory, as --dir (default /var/lib/hanse)'],
   ['HANSE_PROFILE', "an operator's profile directory, as --profile"],
-  ['HANSE_STORE', 'the store, as --store (default sqlite:DIR/store.db)'],
+  ['HANSE_STORE', 'the store, as --store (default sqlite:DIR/store.db); sqlite:PATH or etcd://…'],
   ['HANSE_TRACE', 'when set, errors are shown with where they arose'],
   ['NO_COLOR', 'when set, no colours'],
 ] as const;

@@ -64,6 +64,7 @@ const directory = () => ({
   masters: known(),
   subsets: Object.entries(actingFor).map(([name, acting]) => ({
     name,
+    home: acting,
     acting,
     backups: [],
     blocks: [],
@@ -84,6 +85,7 @@ const member = (name: string, subset: string, identityKey: string, state = 'acti
   alsoIn: [],
   acting: actingFor[subset],
   backups: [],
+  order: [actingFor[subset]],
 });
 const removed = (name: string, alsoIn: readonly string[] = []) => ({
   type: 'removed',

@@ -6,12 +6,11 @@ import { ProvisionError } from '../provision/provision-error.ts';
 import { privateDirectoryMode } from '../runtime/durable-file.ts';
 import { openStore } from '../store/open-store.ts';
 import type { RootKeyOptions, StoreOptions } from './common-options.ts';
+import { absoluteStoreUrl } from './store-url.ts';
 
-/** The store that the options name, with an absolute path, so that it can be written into files. */
+/** The store that the options name, with absolute paths, so that it can be written into files. */
 export function storeUrlOf(options: StoreOptions): string {
-  const url = options.store ?? `sqlite:${directoryOf(options).storeFile}`;
-  const [, path] = /^sqlite:(.+)$/s.exec(url) ?? [];
-  return path === undefined ? url : `sqlite:${resolve(path)}`;
+  return absoluteStoreUrl(options.store ?? `sqlite:${directoryOf(options).storeFile}`);
 }
 
 export function directoryOf(options: StoreOptions): DataDirectory {

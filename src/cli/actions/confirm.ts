@@ -6,7 +6,7 @@ import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import { findMember } from '../member-reference.ts';
 import { asOperator } from '../operator-session.ts';
 import { writeJson } from '../output/json.ts';
-import { subsetsToList } from './member-listings.ts';
+import { subsetsToList } from '../subset-lookup.ts';
 
 export interface ConfirmOptions extends OperatorOptions, ListingOptions {
   readonly all?: boolean;
@@ -52,7 +52,7 @@ async function* confirmAll(
   only: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  for (const subset of await subsetsToList(client, only, signal)) {
+  for (const { name: subset } of subsetsToList(await client.directory(signal), only)) {
     const { members } = await client.call(confirmMembers, { params: { subset } }, { signal });
     for (const name of members) yield `${name}.${subset}`;
   }

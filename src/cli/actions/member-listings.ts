@@ -1,12 +1,14 @@
-import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { listMembers, type MemberSelection, type MemberView } from '../../api/endpoints.ts';
+import type { MemberView } from '../../api/endpoints.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
+import type { Answer } from '../master-answers.ts';
 import { findMember } from '../member-reference.ts';
+import { mergeSightings, type SeenMember, sightings, sightingsOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
 import { formatBytes, formatDuration, formatRelative, formatTime } from '../output/human-units.ts';
 import { writeJson } from '../output/json.ts';
 import { type Column, formatFields, formatTable } from '../output/table.ts';
+import { subsetsToList } from '../subset-lookup.ts';
 
 export interface MemberListOptions extends OperatorOptions, ListingOptions {
   readonly subset?: string;
@@ -20,9 +22,13 @@ export function listMembersAction(
 ): Promise<undefined> {
   return asOperator(options, async (client) => {
     const state = options.suspended ? 'suspended' : options.all ? 'all' : 'current';
-    const members: MemberView[] = [];
-    for (const subset of await subsetsToList(client, options.subset, signal)) {
-      for await (const member of membersOf(client, { subset, state }, signal)) members.push(member);
+    const members: SeenMember[] = [];
+    for (const subset of subsetsToList(await client.directory(signal), options.subset)) {
+      const onAway = ({ name, error }: { name: string; error: string }) =>
+        terminal.err.write(
+          `hanse: sessions of ${subset.name} with ${name} are missing: ${error}\n`,
+        );
+      members.push(...(await sightings(client, { subset, state }, onAway, signal)));
     }
     if (options.json) writeJson(terminal.out, { members });
     else terminal.out.write(formatTable(memberColumns(Date.now()), members));
@@ -37,44 +43,45 @@ export function showMemberAction(
 ): Promise<undefined> {
   return asOperator(options, async (client) => {
     const member = await findMember(client, name, signal);
-    if (options.json) writeJson(terminal.out, member);
-    else terminal.out.write(formatFields(memberFields(member, Date.now())));
+    const answers = await sightingsOf(client, member, signal);
+    const seen = mergeSightings(member, answers);
+    const masters = answers.map((answer) => mastersView(answer, member));
+    if (options.json) {
+      writeJson(terminal.out, { ...seen, masters });
+      return undefined;
+    }
+    const nowMs = Date.now();
+    terminal.out.write(formatFields(memberFields(seen, nowMs)));
+    if (seen.state === 'active') {
+      terminal.out.write(`\n${formatTable(masterColumns(nowMs), masters)}`);
+    }
     return undefined;
   });
 }
 
-/** A subset's roll, page by page, in the order of names. */
-export async function* membersOf(
-  client: OperatorClient,
-  { subset, state }: { readonly subset: string; readonly state: MemberSelection },
-  signal: AbortSignal,
-): AsyncGenerator<MemberView, void> {
-  let after: string | undefined;
-  do {
-    const query = { state, limit: 1_000, ...(after === undefined ? {} : { after }) };
-    const page = await client.call(listMembers, { params: { subset }, query }, { signal });
-    yield* page.members;
-    after = page.next;
-  } while (after !== undefined);
+/** One of a member's masters, and what it has of the member. */
+interface MasterOfMember extends Pick<MemberView, 'session' | 'tunnel'> {
+  readonly name: string;
+  readonly role: 'acting' | 'backup';
+  readonly error?: string;
 }
 
-/** The one that is named, or all. */
-export async function subsetsToList(
-  client: OperatorClient,
-  subset: string | undefined,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (subset !== undefined) return [subset];
-  return (await client.directory(signal)).subsets.map(({ name }) => name);
+function mastersView(answer: Answer<MemberView>, { acting }: MemberView): MasterOfMember {
+  const { name } = answer;
+  const role = name === acting ? 'acting' : 'backup';
+  if ('error' in answer) return { name, role, error: answer.error };
+  const { session, tunnel } = answer.reply;
+  return { name, role, ...(session ? { session } : {}), ...(tunnel ? { tunnel } : {}) };
 }
 
-function memberColumns(nowMs: number): readonly Column<MemberView>[] {
+function memberColumns(nowMs: number): readonly Column<SeenMember>[] {
   return [
     { heading: 'MEMBER', cell: ({ name, subset }) => `${name}.${subset}` },
     { heading: 'STATE', cell: ({ state }) => state },
     { heading: 'IPV4', cell: ({ ipv4 }) => ipv4 },
     { heading: 'IPV6', cell: ({ ipv6 }) => ipv6 },
     { heading: 'CONNECTED', cell: ({ session }) => sinceWhen(session?.sinceMs, nowMs) },
+    { heading: 'MASTER', cell: ({ sessionWith }) => sessionWith ?? '-' },
     { heading: 'HANDSHAKE', cell: ({ tunnel }) => age(tunnel?.handshakeAgeMs) },
     {
       heading: 'RECEIVED',
@@ -90,17 +97,18 @@ function memberColumns(nowMs: number): readonly Column<MemberView>[] {
 }
 
 function memberFields(
-  member: MemberView,
+  member: SeenMember,
   nowMs: number,
 ): readonly (readonly [string, string | undefined])[] {
-  const { session, tunnel } = member;
+  const { session, sessionWith } = member;
+  const backups = member.order.filter((master) => master !== member.acting);
   return [
     ['member', `${member.name}.${member.subset}`],
     ['state', member.state],
     ['ipv4', member.ipv4],
     ['ipv6', member.ipv6],
     ['acting master', member.acting],
-    ['backup masters', member.backups.join(', ') || 'none'],
+    ['its backups', backups.join(', then ') || 'none'],
     ['also in', member.alsoIn.join(', ') || undefined],
     ['joined', moment(member.joinedAtMs, nowMs)],
     ['certificate ends', moment(member.certificateEndsAtMs, nowMs)],
@@ -110,13 +118,36 @@ function memberFields(
     ['wireguard key', member.keys.acting],
     [
       'session',
-      session ? `since ${moment(session.sinceMs, nowMs)} from ${session.remote}` : 'none',
+      session
+        ? `with ${sessionWith} since ${moment(session.sinceMs, nowMs)} from ${session.remote}`
+        : 'none',
     ],
     ['up to date', session ? (session.behindByChanges ? 'not yet' : 'yes') : undefined],
-    ['endpoint', tunnel?.endpoint],
-    ['handshake', tunnel ? age(tunnel.handshakeAgeMs) : undefined],
-    ['received', tunnel ? formatBytes(tunnel.receivedBytes) : undefined],
-    ['sent', tunnel ? formatBytes(tunnel.sentBytes) : undefined],
+  ];
+}
+
+/** In the order in which the member uses them. */
+function masterColumns(nowMs: number): readonly Column<MasterOfMember>[] {
+  return [
+    { heading: 'MASTER', cell: ({ name }) => name },
+    { heading: 'ROLE', cell: ({ role }) => role },
+    {
+      heading: 'SESSION',
+      cell: ({ session, error }) =>
+        error === undefined ? sinceWhen(session?.sinceMs, nowMs) : 'no answer',
+    },
+    { heading: 'HANDSHAKE', cell: ({ tunnel }) => age(tunnel?.handshakeAgeMs) },
+    { heading: 'ENDPOINT', cell: ({ tunnel }) => tunnel?.endpoint ?? '-' },
+    {
+      heading: 'RECEIVED',
+      cell: ({ tunnel }) => (tunnel ? formatBytes(tunnel.receivedBytes) : '-'),
+      align: 'right',
+    },
+    {
+      heading: 'SENT',
+      cell: ({ tunnel }) => (tunnel ? formatBytes(tunnel.sentBytes) : '-'),
+      align: 'right',
+    },
   ];
 }
 

@@ -11,10 +11,10 @@ import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { findMember, parseFullReference } from '../member-reference.ts';
+import { membersOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
 import { writeJsonLine } from '../output/json.ts';
 import { RemovalReport } from '../output/removal-report.ts';
-import { membersOf } from './member-listings.ts';
 
 export interface RemovalOptions extends OperatorOptions, ListingOptions {
   readonly wait: number;
@@ -126,7 +126,11 @@ async function banElsewhere(
 async function banIn(removal: Removal, subset: string, first: Target): Promise<Outcome> {
   const { client, context } = removal;
   let found: MemberView | undefined;
-  for await (const member of membersOf(client, { subset, state: 'all' }, context.signal)) {
+  for await (const member of membersOf(
+    client,
+    { subset, state: 'all' },
+    { signal: context.signal },
+  )) {
     if (member.identityKey !== first.identityKey) continue;
     found = member;
     if (isInRoll(member)) break;

@@ -1,14 +1,13 @@
-import { ClientError } from '../../api/client/client-error.ts';
 import { callLocal, isNotRunning } from '../../api/client/local-client.ts';
-import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { getStatus, type MasterStatus } from '../../api/endpoints.ts';
+import type { MasterStatus } from '../../api/endpoints.ts';
 import { localStatus, type MemberStatus, type MembershipStatus } from '../../api/member-local.ts';
-import { describeError, HanseError } from '../../model/error.ts';
+import { HanseError } from '../../model/error.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
+import { type Answer, askStatuses } from '../master-answers.ts';
 import { memberDirectoryOf, memberSocketOf } from '../member-socket.ts';
 import { asOperator } from '../operator-session.ts';
 import { writeJson } from '../output/json.ts';
@@ -25,7 +24,7 @@ export interface StatusOptions extends OperatorOptions, ListingOptions {
 /** What one master said of itself, or why it did not. */
 type MasterAnswer =
   | { readonly name: MasterName; readonly status: MasterStatus }
-  | { readonly name: MasterName; readonly error: string };
+  | Extract<Answer<MasterStatus>, { error: string }>;
 
 /** What is known of this machine's member: from its daemon, or from the disk where none runs. */
 type LocalMember =
@@ -95,30 +94,16 @@ async function allMasters(
         options.master === undefined
           ? (await client.directory(signal)).masters.map(({ name }) => name)
           : [parseMasterName(options.master)];
-      return Promise.all(names.map((name) => ask(client, name, signal)));
+      const answers = await askStatuses(client, names, signal);
+      return answers.map((answer) =>
+        'reply' in answer ? { name: answer.name, status: answer.reply } : answer,
+      );
     });
   } catch (error) {
     const nobody = error instanceof HanseError && ['no-profile', 'no-masters'].includes(error.code);
     if (nobody && options.master === undefined && options.profile === undefined) return undefined;
     throw error;
   }
-}
-
-async function ask(
-  client: OperatorClient,
-  name: MasterName,
-  signal: AbortSignal,
-): Promise<MasterAnswer> {
-  try {
-    return { name, status: await client.call(getStatus, {}, { master: name, signal }) };
-  } catch (error) {
-    if (!(error instanceof HanseError) || !isOutage(error)) throw error;
-    return { name, error: describeError(error) };
-  }
-}
-
-function isOutage(error: HanseError): boolean {
-  return error.retryable || (error instanceof ClientError && error.code === 'untrusted-master');
 }
 
 function formatAnswer(answer: MasterAnswer, nowMs: number): string {

@@ -21,6 +21,7 @@ export interface VpnCreateOptions extends StoreOptions {
   readonly certificateLifetime: number;
   readonly keyRotation: number;
   readonly absence: number;
+  readonly settle: number;
   readonly operator: string;
   readonly force?: boolean;
 }
@@ -81,6 +82,7 @@ export async function showVpn(
       ['member certificates', formatDuration(vpn.lifetimes.certificateMs)],
       ['key rotation', formatDuration(vpn.lifetimes.keyRotationMs)],
       ['absence', formatDuration(vpn.lifetimes.absenceMs)],
+      ['settle', formatDuration(vpn.lifetimes.settleMs)],
       ['created', formatTime(vpn.createdAtMs)],
       ['masters', masters.map(({ name }) => name).join(', ') || 'none yet'],
       ['subsets', subsets.map(({ name }) => name).join(', ') || 'none yet'],
@@ -92,6 +94,7 @@ const lifetimeOptions: Readonly<Record<string, string>> = {
   certificateMs: '--certificate-lifetime',
   keyRotationMs: '--key-rotation',
   absenceMs: '--absence',
+  settleMs: '--settle',
 };
 
 function parseLifetimes(options: VpnCreateOptions): Lifetimes {
@@ -99,9 +102,10 @@ function parseLifetimes(options: VpnCreateOptions): Lifetimes {
     certificateMs: options.certificateLifetime,
     keyRotationMs: options.keyRotation,
     absenceMs: options.absence,
+    settleMs: options.settle,
   });
   if (result.success) return result.data;
   const field = String(result.error.issues[0]?.path[0]);
-  const least = field === 'absenceMs' ? '1s' : '10s';
+  const least = field === 'absenceMs' || field === 'settleMs' ? '1s' : '10s';
   throw new InvalidInputError(`${lifetimeOptions[field]} is too short: give at least ${least}`);
 }

@@ -1,15 +1,17 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
 import { type DirectoryView, type LiveEvent, watchEvents } from '../../api/endpoints.ts';
 import { describeError, HanseError } from '../../model/error.ts';
-import { type MasterName, parseMasterName, parseSubsetName } from '../../model/names.ts';
+import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { Backoff } from '../../runtime/backoff.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
+import { servingMasters } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
 import { formatTime } from '../output/human-units.ts';
 import { writeJsonLine } from '../output/json.ts';
 import { printable } from '../output/table.ts';
+import { requireSubset } from '../subset-lookup.ts';
 
 export interface WatchOptions extends OperatorOptions, ListingOptions {
   readonly subset?: string;
@@ -27,13 +29,11 @@ export function watchAction(options: WatchOptions, context: CommandContext): Pro
   });
 }
 
-/** A subset's events happen at its acting master, and at a backup once that has taken over. */
+/** A subset's events happen at its acting master, its members' sessions with any that serves it. */
 function mastersToWatch(directory: DirectoryView, options: WatchOptions): readonly MasterName[] {
   if (options.master !== undefined) return [parseMasterName(options.master)];
   if (options.subset === undefined) return directory.masters.map(({ name }) => name);
-  const wanted = parseSubsetName(options.subset);
-  const subset = directory.subsets.find(({ name }) => name === wanted);
-  return subset ? [subset.acting, ...subset.backups] : [];
+  return servingMasters(requireSubset(directory, options.subset));
 }
 
 async function follow(

@@ -16,14 +16,17 @@ import {
 import type { DirectorySourceOptions } from '../directory-source.ts';
 import { help } from '../help.ts';
 import { wholeNumber } from '../option-values.ts';
+import { addDrainCommands } from './failover.ts';
 
 export function addMasterCommands(program: Command, run: ActionRunner): void {
-  const master = program.command('master').description('Make, list and run masters.');
+  const master = program.command('master').description('Make, list, run and empty masters.');
   addCreate(master, run);
   addRenew(master, run);
   master
     .command('list')
-    .description('List the masters of the VPN.')
+    .description(
+      'List the masters of the VPN: whether they are alive, and whom they act for and back up. Works from the store alone too.',
+    )
     .addOption(directoryOption())
     .addOption(storeOption())
     .addOption(profileOption())
@@ -31,11 +34,12 @@ export function addMasterCommands(program: Command, run: ActionRunner): void {
     .addHelpText('after', help({ examples: [['hanse master list', '']] }))
     .action((options: DirectorySourceOptions & ListingOptions) =>
       run(async (context) =>
-        (await import('../actions/directory-listings.ts')).listMasters(options, context),
+        (await import('../actions/master-list.ts')).listMasters(options, context),
       ),
     );
   addRun(master, run);
   addDown(master, run);
+  addDrainCommands(master, run);
 }
 
 function addCreate(master: Command, run: ActionRunner): void {
@@ -142,4 +146,5 @@ const runExamples = [
   ['hanse master run', 'the only master that was made here'],
   ['hanse master run --name fra --log-level debug', ''],
   ['hanse master run --config /etc/hanse/master.yaml', 'options win over the file'],
+  ['hanse master run --store etcd://10.0.0.1,10.0.0.2,10.0.0.3/corp', ''],
 ] as const;

@@ -54,6 +54,13 @@ function addCreate(vpn: Command, run: ActionRunner): void {
     .addOption(
       durationOption('--absence <time>', 'how long a silent member is kept in the roll', '30d'),
     )
+    .addOption(
+      durationOption(
+        '--settle <time>',
+        'how long a master that came back is well before it takes its subsets back',
+        '60s',
+      ),
+    )
     .option('--operator <name>', 'the first operator', 'admin')
     .option('--force', "even where the addresses overlap with this machine's own networks")
     .addHelpText('after', help({ examples: createExamples, files: true, environment: true }))

@@ -26,7 +26,7 @@ const refusals: readonly (readonly [text: string, message: RegExp])[] = [
   [`${good}listen: 0.0.0.0:0\n`, /master\.yaml:4:9: listen: the port must be 1 to 65535$/],
   [
     `${good}listen: 0.0.0.0:1\ncolour: blue\n`,
-    /master\.yaml:5:9: colour: there is no such key; the keys are name, dir, store, listen, /,
+    /master\.yaml:5:9: colour: there is no such key; the keys are name, dir, store, regions, listen, /,
   ],
   [`${good}listen: 0.0.0.0:1\nlogLevel: loud\n`, /:5:11: logLevel: .*"debug"/],
   ['name: [', /master\.yaml:1:\d+: /],

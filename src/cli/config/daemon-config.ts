@@ -1,10 +1,16 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { endpointSchema } from '../../model/endpoint.ts';
-import { masterNameSchema, memberNameSchema } from '../../model/names.ts';
+import { masterNameSchema, memberNameSchema, regionNameSchema } from '../../model/names.ts';
 import { logLevels } from '../../runtime/log.ts';
 
 const absolutePath = z.string().refine(isAbsolute, 'expected an absolute path');
+const storeUrl = z
+  .string()
+  .regex(
+    /^(sqlite:\/.|etcds?:\/\/.)/,
+    'expected a store such as sqlite:/var/lib/hanse/store.db or etcd://HOST,HOST,HOST/PREFIX',
+  );
 const logLevel = z.enum(logLevels);
 
 /** `masters/NAME/master.yaml`. What is left out has the default of `hanse master run`. */
@@ -13,7 +19,9 @@ export const masterConfigSchema = z.strictObject({
   /** The data directory. */
   dir: absolutePath,
   /** As `--store`. */
-  store: z.string().regex(/^[a-z]+:./, 'expected a store such as sqlite:/var/lib/hanse/store.db'),
+  store: storeUrl,
+  /** Where this machine reaches the stores of regions, when otherwise than the directory says. */
+  regions: z.record(regionNameSchema, storeUrl).optional(),
   /** Where the API and the control sessions are served. */
   listen: endpointSchema,
   metricsListen: endpointSchema.optional(),
