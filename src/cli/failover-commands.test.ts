@@ -306,7 +306,7 @@ test('members are listed with sessions of all masters, and who gave no answer is
   const { out, err } = await hanse('member', 'list', '--subset', 'europe');
   const [, web1, web2] = lines(out).map((line) => line.replace(/ {2,}/g, '|'));
   assert.match(web1 ?? '', /\|1 min( \d s)?\|lon\|/);
-  assert.match(web2 ?? '', /|\d+ s\|ams\|/);
+  assert.match(web2 ?? '', /\|\d+ s\|ams\|/);
   assert.match(err, /^hanse: sessions of europe with fra are missing: /);
 });
 
