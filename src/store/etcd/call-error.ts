@@ -74,10 +74,18 @@ function describe({ code, details, isSent }: CallFailure): string {
   if (code === status.DEADLINE_EXCEEDED)
     return isSent ? 'no answer in time' : 'no connection in time';
   if (details.includes('etcdserver: no leader')) return 'it has no leader, for lack of a majority';
-  // gRPC's words for a connection that could not be made, of which the reason is what matters.
-  const reason =
-    /^No connection established\. Last error: (.*?)(?: \(\d{4}-[^)]*\))?(?:\. Resolution note:.*)?$/s.exec(
-      details,
-    )?.[1];
-  return reason ?? details;
+  const reason = connectionFailure.exec(details)?.[1]?.trim() ?? details;
+  const alert = /tls alert ([a-z ]+)/.exec(reason)?.[1];
+  if (alert !== undefined)
+    return `it does not accept us by TLS (${alert}): it may want a certificate of its own authority, by cert and key`;
+  if (/unable to (verify|get)|self-signed/.test(reason))
+    return `its certificate is not of an authority that we trust (${reason.split(';')[0]}): name the right one by ca`;
+  // Over an open connection that the other end closes at once.
+  if (reason === 'Failed to connect')
+    return 'it does not speak to us: it may want TLS, with etcds:';
+  return reason;
 }
+
+/** gRPC's words for a connection that could not be made, of which the reason is what matters. */
+const connectionFailure =
+  /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?(?:\. Resolution note:.*)?$/s;

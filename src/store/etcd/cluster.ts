@@ -1,5 +1,4 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import { Backoff } from '../../runtime/backoff.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { StoreOperation } from '../store-observer.ts';
@@ -7,6 +6,7 @@ import { AccessToken, type UserCredentials } from './access-token.ts';
 import { CallError } from './call-error.ts';
 import { Endpoint } from './endpoint.ts';
 import { Failures, isAccessRefusal, outcomeUnknown, outOfReach, refusal } from './etcd-failure.ts';
+import type { CredentialsFor } from './etcd-files.ts';
 import type { Method } from './rpc.ts';
 
 /** etcd's own time-out is 7 s, far longer than it takes to choose another leader. */
@@ -22,7 +22,7 @@ export interface ClusterOptions {
 }
 
 export interface ClusterDependencies {
-  readonly credentials: ChannelCredentials;
+  readonly credentialsFor: CredentialsFor;
   readonly user: UserCredentials | undefined;
 }
 
@@ -53,9 +53,9 @@ export class Cluster implements Disposable {
   readonly #token: AccessToken | undefined;
   #current: number;
 
-  constructor({ addresses, url }: ClusterOptions, { credentials, user }: ClusterDependencies) {
+  constructor({ addresses, url }: ClusterOptions, { credentialsFor, user }: ClusterDependencies) {
     this.url = url;
-    this.#endpoints = addresses.map((address) => new Endpoint(address, credentials));
+    this.#endpoints = addresses.map((address) => new Endpoint(address, credentialsFor));
     this.#token = user && new AccessToken(user);
     // So that not everybody asks the member that happens to be named first.
     this.#current = Math.floor(Math.random() * addresses.length);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   create,
   type DescMessage,
@@ -5,7 +6,6 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import {
-  type ChannelCredentials,
   Client,
   type ClientDuplexStream,
   type ClientOptions,
@@ -14,6 +14,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { CallError } from './call-error.ts';
+import type { CredentialsFor } from './etcd-files.ts';
 import { deserializerOf, type Method, pathOf, serializerOf } from './rpc.ts';
 
 const channelOptions: ClientOptions = {
@@ -52,9 +53,14 @@ export class Endpoint implements Disposable {
   readonly #target: string;
   #suspected = new AbortController();
 
-  constructor(address: string, credentials: ChannelCredentials) {
+  constructor(address: string, credentialsFor: CredentialsFor) {
+    const host = hostOf(address);
     this.address = address;
-    this.#client = new Client(targetOf(address), credentials, channelOptions);
+    this.#client = new Client(targetOf(address), credentialsFor(host), {
+      ...channelOptions,
+      // RFC 6066 has no addresses in the name that TLS announces. What is checked is the address.
+      ...(isIP(host) ? { 'grpc.ssl_target_name_override': 'etcd' } : {}),
+    });
     this.#target = this.#client.getChannel().getTarget();
   }
 
@@ -132,8 +138,12 @@ export class Endpoint implements Disposable {
 }
 
 function targetOf(address: string): string {
-  if (/^\d+\.\d+\.\d+\.\d+:\d+$/.test(address)) return `ipv4:${address}`;
-  return address.startsWith('[') ? `ipv6:${address}` : `dns:${address}`;
+  const version = isIP(hostOf(address));
+  return version === 0 ? `dns:${address}` : `ipv${version}:${address}`;
+}
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function metadataOf({ token, requireLeader }: Omit<CallOptions, 'timeoutMs'>): Metadata {

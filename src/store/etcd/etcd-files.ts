@@ -1,14 +1,26 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { describeError, InvalidInputError } from '../../model/error.ts';
 import type { UserCredentials } from './access-token.ts';
 import type { EtcdTlsFiles, EtcdUrl } from './etcd-url.ts';
 
+/** How to speak to a member, by its host: a name, or an IP address without brackets. */
+export type CredentialsFor = (host: string) => ChannelCredentials;
+
 /** @throws InvalidInputError naming the file that cannot be read or does not fit */
-export function loadChannelCredentials(tls: EtcdTlsFiles | undefined): ChannelCredentials {
-  if (!tls) return credentials.createInsecure();
+export function loadChannelCredentials(tls: EtcdTlsFiles | undefined): CredentialsFor {
+  if (!tls) return () => credentials.createInsecure();
+  const secureContext = loadSecureContext(tls);
+  return (host) =>
+    credentials.createFromSecureContext(secureContext, {
+      // gRPC hands over the name that it announces, which is another one where the host is an address.
+      checkServerIdentity: (_announced, certificate) => checkServerIdentity(host, certificate),
+    });
+}
+
+function loadSecureContext(tls: EtcdTlsFiles): SecureContext {
   const ca = tls.ca === undefined ? undefined : readFile('ca', tls.ca);
   const cert = tls.certificate && readFile('cert', tls.certificate.cert);
   const key = tls.certificate && readFile('key', tls.certificate.key);
@@ -16,13 +28,11 @@ export function loadChannelCredentials(tls: EtcdTlsFiles | undefined): ChannelCr
   try {
     // OpenSSL takes a file without any certificate for one with none to trust.
     if (ca) new X509Certificate(ca);
-    return credentials.createFromSecureContext(
-      createSecureContext({
-        ...(ca ? { ca } : {}),
-        ...(cert && key ? { cert, key } : {}),
-        minVersion: 'TLSv1.2',
-      }),
-    );
+    return createSecureContext({
+      ...(ca ? { ca } : {}),
+      ...(cert && key ? { cert, key } : {}),
+      minVersion: 'TLSv1.2',
+    });
   } catch (error) {
     throw new InvalidInputError(
       `${files} cannot be used for TLS: ${describeError(error)}; they must be PEM, and the key must be the certificate's own, without a passphrase`,

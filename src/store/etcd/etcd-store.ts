@@ -60,7 +60,7 @@ export async function openEtcdStore(
   const cluster = opened.use(
     new Cluster(
       { addresses, url: options.url },
-      { credentials: loadChannelCredentials(tls), user: loadUser(user) },
+      { credentialsFor: loadChannelCredentials(tls), user: loadUser(user) },
     ),
   );
   const store = opened.use(new EtcdStore(cluster, new KeySpace(keyPrefix), dependencies));
