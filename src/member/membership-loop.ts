@@ -1,6 +1,5 @@
 import type { SessionState } from '../api/member-local.ts';
 import type { MasterContact } from '../api/messages.ts';
-import { describeError, HanseError } from '../model/error.ts';
 import type { MasterName } from '../model/names.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -10,10 +9,11 @@ import { isSilentLoss } from './control-connection.ts';
 import type { ControlCounts } from './control-counts.ts';
 import { HeldSession, type OpenSession } from './held-session.ts';
 import { connectToMaster } from './master-connector.ts';
-import { isRefusal, MemberError } from './member-error.ts';
+import { isRefusal } from './member-error.ts';
 import type { Membership } from './membership.ts';
 import type { MembershipEndReason, Tombstone } from './membership-files.ts';
 import { notConnected } from './membership-problems.ts';
+import { type LoopStatus, SessionStatus } from './session-status.ts';
 
 /** A blip is over at once; a master that is down is asked by each of its members every 8 s or so. */
 const reconnectBackoff = { minMs: 200, maxMs: 15_000 };
@@ -27,14 +27,6 @@ export interface LoopDependencies {
   readonly log: Log;
   readonly random: () => number;
   readonly counts: ControlCounts;
-}
-
-export interface LoopStatus {
-  readonly state: SessionState;
-  readonly sinceMs: number;
-  readonly master?: MasterName;
-  readonly lastError?: string;
-  readonly reconnects: number;
 }
 
 /** A master that went without a word, perhaps with thousands of members. */
@@ -60,7 +52,7 @@ export class MembershipLoop {
   readonly #backoff: Backoff;
   readonly #forgotten = new AbortController();
   readonly #ended = Promise.withResolvers<MembershipEndReason>();
-  #status: LoopStatus;
+  readonly #status: SessionStatus;
   #held: HeldSession | undefined;
   #lost: LostMaster | undefined;
 
@@ -68,14 +60,13 @@ export class MembershipLoop {
     this.membership = membership;
     this.#dependencies = dependencies;
     this.#backoff = new Backoff(reconnectBackoff, dependencies.random);
-    const sinceMs = dependencies.clock.nowMs();
-    this.#status = { state: 'connecting', sinceMs, reconnects: 0 };
+    this.#status = new SessionStatus(membership.name, dependencies);
     // Only `leave` waits for it, and a stop rejects it for nobody.
     this.#ended.promise.catch(() => {});
   }
 
   get status(): LoopStatus {
-    return this.#status;
+    return this.#status.now;
   }
 
   /**
@@ -103,7 +94,7 @@ export class MembershipLoop {
    */
   async leave(): Promise<MembershipEndReason> {
     const { name } = this.membership;
-    if (!this.#held || this.#status.state !== 'live') throw notConnected(name);
+    if (!this.#held || this.#status.now.state !== 'live') throw notConnected(name);
     this.#held.connection.send({ type: 'leave' });
     const answered = new AbortController();
     const tooLate = this.#dependencies.clock
@@ -137,9 +128,9 @@ export class MembershipLoop {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    this.#enter('waiting');
+    this.#status.enter('waiting');
     await this.#dependencies.clock.sleep(this.#backoff.nextDelayMs(), signal);
-    this.#status = { ...this.#status, reconnects: this.#status.reconnects + 1 };
+    this.#status.countReconnect();
   }
 
   /** One round: the host as the stored view has it, then each master until one takes the member. */
@@ -152,7 +143,7 @@ export class MembershipLoop {
     if (!isUp) return undefined;
     for (const master of membership.sessionOrder) {
       await this.#waitForTurn(master.name, signal);
-      this.#enter('connecting', master.name);
+      this.#status.enter('connecting', master.name);
       const session = await this.#attempt(() => this.#open(master, signal), signal);
       if (!session) continue;
       const outcome = await this.#follow(session, signal);
@@ -178,7 +169,7 @@ export class MembershipLoop {
       return await step();
     } catch (error) {
       signal.throwIfAborted();
-      this.#failed(error);
+      this.#status.failed(error);
       return undefined;
     }
   }
@@ -210,7 +201,7 @@ export class MembershipLoop {
       }
     } catch (error) {
       signal.throwIfAborted();
-      this.#failed(error);
+      this.#status.failed(error);
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       signal.removeEventListener('abort', close);
@@ -249,12 +240,12 @@ export class MembershipLoop {
 
   #take(session: HeldSession, state: SessionState): void {
     this.#held = session;
-    this.#enter(state, session.master);
+    this.#status.enter(state, session.master);
   }
 
   #isLive(session: HeldSession): void {
-    if (this.#held === session && this.#status.state !== 'live')
-      this.#enter('live', session.master);
+    if (this.#held === session && this.#status.now.state !== 'live')
+      this.#status.enter('live', session.master);
   }
 
   #lose(): void {
@@ -271,40 +262,9 @@ export class MembershipLoop {
 
   async #finish(reason: MembershipEndReason): Promise<Tombstone> {
     const tombstone = await this.membership.end(reason);
-    this.#enter('ended');
+    this.#status.enter('ended');
     this.#dependencies.log.info({ membership: this.membership.name, reason }, 'membership ended');
     this.#ended.resolve(reason);
     return tombstone;
   }
-
-  #enter(state: SessionState, master?: MasterName): void {
-    const { lastError, reconnects } = this.#status;
-    this.#status = {
-      state,
-      sinceMs: this.#dependencies.clock.nowMs(),
-      reconnects,
-      ...(master === undefined ? {} : { master }),
-      // A session that is live has overcome whatever went before.
-      ...(lastError === undefined || state === 'live' ? {} : { lastError }),
-    };
-    const fields = { membership: this.membership.name, state, master };
-    // Who governs a member at the time is what its operator looks for in a log; the way there is not.
-    this.#dependencies.log[state === 'live' ? 'info' : 'debug'](fields, 'session');
-  }
-
-  #failed(error: unknown): void {
-    this.#status = { ...this.#status, lastError: describeError(error) };
-    const code = error instanceof HanseError ? error.code : 'unknown';
-    const fields = { membership: this.membership.name, code };
-    // What a master says is no text for `warn` (see `log.ts`).
-    if (isExpected(error)) this.#dependencies.log.debug({ ...fields, err: error }, 'session ended');
-    else this.#dependencies.log.warn(fields, 'session ended');
-  }
-}
-
-/** Masters come and go; what else ends a session somebody should know of. */
-function isExpected(error: unknown): boolean {
-  return (
-    error instanceof MemberError && (error.code === 'unreachable' || error.code === 'session-lost')
-  );
 }
