@@ -4,6 +4,7 @@ import type { MasterName, SubsetName } from '../model/names.ts';
 import type { AuditRecord, MemberRecord } from '../model/records.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import type { RollStores } from '../store/roll-stores.ts';
 import type { Store } from '../store/store.ts';
 import type { SealingKey } from '../trust/sealing.ts';
 import { createAlsoInAnnouncer } from './also-in-announcer.ts';
@@ -34,7 +35,10 @@ export interface MasterOptions {
 }
 
 export interface MasterDependencies {
+  /** The directory's. */
   readonly store: Store;
+  /** Where the rolls of its subsets are, which may be elsewhere. */
+  readonly rollStores: RollStores;
   readonly host: Host;
   readonly clock: Clock;
   readonly log: Log;

@@ -15,6 +15,7 @@ import { lockDirectory } from '../runtime/directory-lock.ts';
 import { createLog, type Log, type LogLevel } from '../runtime/log.ts';
 import { vpnKey } from '../store/keys.ts';
 import { openStore } from '../store/open-store.ts';
+import { RollStores } from '../store/roll-stores.ts';
 import type { Store } from '../store/store.ts';
 import { describeNeighbours, describeStatus } from './describe-status.ts';
 import { ControlServer } from './http/control-server.ts';
@@ -30,6 +31,8 @@ export interface MasterConfig {
   readonly dir: string;
   /** As `openStore` takes it. */
   readonly store: string;
+  /** Where this machine reaches the stores of regions, when otherwise than the directory says. */
+  readonly regions?: Readonly<Record<string, string>> | undefined;
   readonly listen: Endpoint;
   readonly metricsListen?: Endpoint | undefined;
   readonly logLevel: LogLevel;
@@ -56,9 +59,11 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
   const observe = (operation: string, seconds: number): void =>
     metrics.storeOperation(operation, seconds);
   const store = cleanup.use(await openStore(config.store, { log, observe }));
+  const urls = config.regions ?? {};
+  const rollStores = cleanup.use(new RollStores({ directory: store, urls }, { log, observe }));
   const stop = new AbortController();
   const running = AbortSignal.any([signal, stop.signal]);
-  const environment = { clock: systemClock, log, metrics, store, signal: running };
+  const environment = { clock: systemClock, log, metrics, store, rollStores, signal: running };
   const { vpn, ...machine } = await prepareMachine(config.name, environment);
   const master = await Master.open(
     { name: config.name, identity, sealingKey },
@@ -107,6 +112,7 @@ interface Environment {
   readonly log: Log;
   readonly metrics: MasterMetrics;
   readonly store: Store;
+  readonly rollStores: RollStores;
   readonly signal: AbortSignal;
 }
 

@@ -11,6 +11,7 @@ import { type MasterName, parseMasterName, parseSubsetName } from '../../src/mod
 import { runUntilAborted } from '../../src/runtime/abort.ts';
 import { type Log, silentLog } from '../../src/runtime/log.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { RollStores } from '../../src/store/roll-stores.ts';
 import type { Store } from '../../src/store/store.ts';
 import { JumpingClock } from './jumping-clock.ts';
 import type { MasterBed } from './master-bed.ts';
@@ -70,7 +71,17 @@ export class RunningMaster implements AsyncDisposable {
     const stop = new AbortController();
     const [clock, host, metrics] = [new JumpingClock(), new MasterHost(), new MasterMetrics()];
     const underlay = { tunnelMtuTo: async () => 1_420, tunnelMtuAt: async () => 1_420 };
-    const dependencies = { store, host, clock, log, metrics, underlay, signal: stop.signal };
+    const rollStores = cleanup.use(new RollStores({ directory: store }));
+    const dependencies = {
+      store,
+      rollStores,
+      host,
+      clock,
+      log,
+      metrics,
+      underlay,
+      signal: stop.signal,
+    };
     const master = await Master.open({ name, identity, sealingKey: bed.sealingKey }, dependencies);
     master.subsets.reconcile();
     const tasks = Promise.all([
