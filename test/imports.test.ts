@@ -54,6 +54,11 @@ const reserved: readonly {
     within: [/^src\/store\/sqlite\//, /^src\/runtime\/directory-lock\.ts$/],
     why: 'everybody else knows the store by its interface; the lock borrows the kernel lock of a file',
   },
+  {
+    what: /^(@grpc\/|@bufbuild\/)/,
+    within: [/^src\/store\/etcd\//],
+    why: 'everybody else knows the store by its interface',
+  },
 ];
 
 const modelPackages = ['zod', 'ipaddr.js'];

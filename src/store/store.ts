@@ -8,7 +8,12 @@
  * - A watch delivers every change after the revision that it starts from, in order, each one once,
  *   whichever process made it; or it fails with `compacted`, never silently.
  * - A key bound to a lease is gone once the lease has ended, and not before; its removal is a
- *   change like any other. Watches are told of it within some 100 ms (etcd: 500 ms).
+ *   change like any other. Watches are told of it within some 100 ms (etcd: 500 ms, and all leases
+ *   begin anew when it chooses another leader).
+ * - A read shows all that was answered before it began. Only while a cluster has no majority, it shows
+ *   what one member knows: perhaps without the newest changes of others, but never less than this
+ *   handle has been told before, by whichever call. No change is made meanwhile, so a decision that is
+ *   written on condition of what it was made from is as safe as ever.
  *
  * Keys are Unicode text without U+0000, ordered by code points. `request-rules.ts` has the limits of
  * keys and transactions; what breaks them is refused with an InvalidInputError.
@@ -16,8 +21,9 @@
  * All waits take an `AbortSignal` and reject with its reason; an aborted transaction may or may not
  * have been applied. Values handed in must not be changed before the answer, values handed out never.
  *
- * Every call fails with StoreError `unavailable` when the store is out of reach. Disposing ends
- * watches with `unavailable` and answers what is under way; leases go on until their time is over.
+ * Every call fails with StoreError `unavailable` when the store is out of reach, within some seconds,
+ * and with `denied` when it does not let us. Disposing ends watches with `unavailable` and answers or
+ * fails what is under way; leases go on until their time is over.
  */
 export interface Store extends AsyncDisposable {
   get(key: string, signal?: AbortSignal): Promise<Entry | undefined>;
@@ -29,7 +35,9 @@ export interface Store extends AsyncDisposable {
    * Applies `then` if every comparison holds, else nothing. Only the answer to one transaction says
    * that another one comes after it.
    * @throws StoreError `lease-ended` when a lease in `then` is; nothing has been applied
-   * @throws StoreError `unavailable` (retryable) when the outcome is unknown or the store is out of reach
+   * @throws StoreError `unavailable` (retryable) when the store is out of reach, or when the outcome is
+   *   unknown: it may have been applied, and on a cluster may still be, some seconds later. So whatever
+   *   must not happen twice or late is written on a condition that its first success makes false.
    */
   transact(transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>;
 
@@ -37,13 +45,17 @@ export interface Store extends AsyncDisposable {
    * Changes to keys under any of the prefixes, from the first revision after `afterRevision`.
    * Batches never split a revision, and none is empty; changes of one revision come in the order of
    * the transaction's operations. Ends, without an error, when the signal is aborted or the iterator
-   * is closed. Changes made by this process come at once, those of others within 50 ms. A consumer
-   * that takes its time costs no memory; only one that is behind a `compact` fails.
+   * is closed. Changes made by this process come at once, those of others within 50 ms (etcd: in the
+   * first 100 ms of a watch, within these). A consumer that takes its time costs little memory; only
+   * one that is behind a `compact` may fail. A cluster out of reach ends no watch: it goes on later.
    * @throws StoreError `compacted` when that history is gone: range again, then watch from there
    */
   watch(options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchBatch>;
 
-  /** @param ttlMs how long the lease lasts without `keepAlive`; at least 1,000 */
+  /**
+   * @param ttlMs how long the lease lasts at least without `keepLeaseAlive`; 1,000 or more. Stores may
+   *   grant somewhat more: etcd whole seconds, and no fewer than two
+   */
   grantLease(ttlMs: number, signal?: AbortSignal): Promise<LeaseId>;
 
   /** Starts the lease's time anew. @throws StoreError `lease-ended` when it is too late. */

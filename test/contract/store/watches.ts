@@ -77,6 +77,23 @@ export function describeWatches(harness: StoreHarness): void {
       }
     });
 
+    test('a batch never splits a revision, however large', async () => {
+      await using bed = await StoreBed.create(harness);
+      const store = await bed.open();
+      const afterRevision = await currentRevision(store);
+      const value = new Uint8Array(10_000).fill(7);
+      const then = Array.from({ length: 99 }, (_, index) => ({ put: `k/${index}`, value }));
+      for (let round = 0; round < 8; round += 1) await store.transact({ if: [], then });
+      const batches = await takeBatches(store, { prefixes: ['k/'], afterRevision }, 8 * 99);
+      for (const { changes } of batches) assert.equal(changes.length % 99, 0);
+      const revisions = batches.flatMap(({ changes }) => changes.map(revisionOf));
+      assert.deepEqual(
+        revisions,
+        revisions.toSorted((one, other) => one - other),
+      );
+      assert.equal(revisions.length, 8 * 99);
+    });
+
     test('a watch that starts at a range result misses nothing while others write', async () => {
       await using bed = await StoreBed.create(harness);
       const [store, writer] = [await bed.open(), await bed.open()];
