@@ -18,7 +18,14 @@ const contact = {
   wireguard: { host: '192.0.2.1', port: 51_820 },
   chain: [certificate],
 };
-const view = { revision: 7, acting: contact, backups: [contact], key: { epoch: 1, groupKey: key } };
+const view = {
+  revision: 7,
+  acting: contact,
+  backups: [contact],
+  orders: [['elbe', 'spree']],
+  spreadMs: 250,
+  key: { epoch: 1, groupKey: key },
+};
 const place = {
   vpn: { name: 'corp', id: '01234567', keying: 'per-subset', prefixes: ['100.64.0.0/10'] },
   subset: 'hamburg',
@@ -30,8 +37,8 @@ const place = {
 /** One of each: a message that is added has to be added here. */
 const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   join: { token: 'hanse_x', name: 'anna', keys: { acting: key } },
-  hello: { appliedRevision: 0 },
-  acknowledge: { revision: 3 },
+  hello: { appliedRevision: 0, appliedEpoch: 0 },
+  acknowledge: { revision: 3, epoch: 1 },
   renew: {},
   leave: {},
 };
