@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { EndReason } from '../../src/api/messages.ts';
 import type { AdmissionRequest } from '../../src/core/admission.ts';
-import type { StoredGroupKey } from '../../src/master/group-key-store.ts';
+import { GroupKeyStore, type StoredGroupKey } from '../../src/master/group-key-store.ts';
 import { ActingSubset } from '../../src/master/subset/acting-subset.ts';
 import type { AdmissionResult } from '../../src/master/subset/admissions.ts';
+import { loadRoll, loadSubsetKey } from '../../src/master/subset/roll-loading.ts';
 import type { ServedSubset } from '../../src/master/subset/served-subset.ts';
-import { type HeldLease, holdSubsetLease } from '../../src/master/subset/subset-lease.ts';
+import { type SubsetLease, takeSubsetLease } from '../../src/master/subset/subset-lease.ts';
 import type { SubsetEvents } from '../../src/master/subset/subset-state.ts';
 import {
   type MasterName,
@@ -24,7 +25,7 @@ import {
 } from '../../src/model/records.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
-import { auditPrefix, subsetKey } from '../../src/store/keys.ts';
+import { auditPrefix, leaseKey, subsetKey, subsetKeyKey } from '../../src/store/keys.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createWireguardKeyPair } from '../../src/trust/wireguard-keys.ts';
@@ -56,7 +57,7 @@ export class GovernedSubset implements AsyncDisposable {
   readonly events: RecordedEvents;
   readonly clock: ManualClock;
   readonly store: FaultyStore;
-  readonly lease: HeldLease;
+  readonly lease: SubsetLease;
   readonly connected: Set<string>;
   readonly subset: SubsetName;
   readonly master: MasterName;
@@ -88,16 +89,20 @@ export class GovernedSubset implements AsyncDisposable {
     await using cleanup = new AsyncDisposableStack();
     const [subset, master] = [parseSubsetName(names.subset), parseMasterName(names.master)];
     const store = new FaultyStore(cleanup.use(await openStore(bed.storeUrl)));
-    const { lease, release } = await hold(subset, master, store);
-    cleanup.defer(release);
+    const lease = await hold(subset, master, store);
+    cleanup.defer(() => lease.end());
     const [events, connected] = [new RecordedEvents(), new Set<string>()];
     const entry = await store.get(subsetKey(subset));
     if (!entry) throw new Error(`the directory has no ${subset}`);
     const record = decodeRecord(subsetRecordSchema, entry.key, entry.value);
+    const { sealingKey, vpn } = bed;
+    const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
+    const { roll } = await loadRoll(subset, store);
+    const loaded = { subset, roll, key: await loadSubsetKey(subset, { store, keys }) };
     const acting = await ActingSubset.open(
-      { subset, master, vpn: bed.vpn, fence: lease.fence, record: () => record },
+      { loaded, master, vpn, fence: lease.fence, record: () => record },
       {
-        ...{ store, clock, events, sealingKey: bed.sealingKey, log: silentLog() },
+        ...{ store, directoryStore: store, keys, clock, events, sealingKey, log: silentLog() },
         isConnected: ({ name }) => connected.has(name),
       },
     );
@@ -132,29 +137,16 @@ export class GovernedSubset implements AsyncDisposable {
   }
 }
 
-async function hold(
-  subset: SubsetName,
-  master: MasterName,
-  store: Store,
-): Promise<{ lease: HeldLease; release: () => Promise<void> }> {
-  const stop = new AbortController();
-  const held = Promise.withResolvers<HeldLease>();
-  const holding = holdSubsetLease(
-    { subset, master },
-    { store, clock: systemClock, log: silentLog() },
-    (lease) => {
-      held.resolve(lease);
-      return new Promise((resolve) =>
-        lease.lost.addEventListener('abort', () => resolve(), { once: true }),
-      );
-    },
-    stop.signal,
+/** Takes the lease, which its own master may have from before, and waits for nobody. */
+async function hold(subset: SubsetName, master: MasterName, store: Store): Promise<SubsetLease> {
+  const seen = await store.get(leaseKey(subset));
+  const lease = await takeSubsetLease(
+    { subset, master, seenRevision: seen?.modRevision ?? 0 },
+    { store, clock: systemClock, log: silentLog(), onRenewalFailed: () => undefined },
+    new AbortController().signal,
   );
-  const release = (): Promise<void> => {
-    stop.abort();
-    return holding;
-  };
-  return { lease: await held.promise, release };
+  if (lease) return lease;
+  throw new Error(`somebody else has taken the lease of ${subset}`);
 }
 
 /** A node that nobody knows yet. */

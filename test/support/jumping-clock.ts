@@ -17,8 +17,9 @@ export class JumpingClock implements Clock {
     return systemClock.nowMs() + this.#aheadMs;
   }
 
+  /** Not moved: it is the wall clock that jumps, and leases go by this one. */
   monotonicMs(): number {
-    return systemClock.monotonicMs() + this.#aheadMs;
+    return systemClock.monotonicMs();
   }
 
   async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {

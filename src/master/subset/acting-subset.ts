@@ -1,13 +1,14 @@
-import type { MasterName, SubsetName } from '../../model/names.ts';
+import type { MasterName } from '../../model/names.ts';
 import type { MemberRecord, SubsetRecord, VpnRecord } from '../../model/records.ts';
 import { isAbort } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
-import { authorityPrefix, subsetKeyKey } from '../../store/keys.ts';
+import { authorityPrefix } from '../../store/keys.ts';
 import type { Comparison, Store } from '../../store/store.ts';
 import type { SealingKey } from '../../trust/sealing.ts';
-import { GroupKeyStore } from '../group-key-store.ts';
+import type { GroupKeyStore } from '../group-key-store.ts';
 import { Admissions } from './admissions.ts';
 import { openAuthorities, type SubsetAuthorities } from './authorities.ts';
 import { addBlock, needsBlock } from './block-growth.ts';
@@ -16,13 +17,14 @@ import { Departures } from './departures.ts';
 import { Invites } from './invites.ts';
 import { Renewals } from './renewals.ts';
 import { takeIntoUse } from './restoration.ts';
-import { loadRoll, loadSubsetKey } from './roll-loading.ts';
 import { RollWriter } from './roll-writer.ts';
+import type { ServedSubset } from './served-subset.ts';
 import { type SubsetEvents, SubsetState } from './subset-state.ts';
 import { Sweeper } from './sweeper.ts';
 
 export interface ActingSubsetOptions {
-  readonly subset: SubsetName;
+  /** As complete as the store is; it changes from now on only through the acting subset. */
+  readonly loaded: ServedSubset;
   readonly master: MasterName;
   readonly vpn: VpnRecord;
   /** From the held lease. */
@@ -32,7 +34,10 @@ export interface ActingSubsetOptions {
 }
 
 export interface ActingSubsetDependencies {
+  /** The roll's. */
   readonly store: Store;
+  readonly directoryStore: Store;
+  readonly keys: GroupKeyStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly sealingKey: SealingKey;
@@ -40,11 +45,14 @@ export interface ActingSubsetDependencies {
   readonly isConnected: (member: MemberRecord) => boolean;
 }
 
+/** For what is read of the store before anything can be done. */
+const openTimeoutMs = 5_000;
+
 /** How often time's work is looked for; the shortest lifetimes are ten seconds. */
 const sweepEveryMs = 5_000;
 
 /**
- * A subset while this master acts for it: read from the store once, and from then on the only one
+ * A subset while this master acts for it: a complete copy of the roll, and from then on the only one
  * that changes it. It ends, and has to be opened anew, when memory and store may disagree.
  */
 export class ActingSubset {
@@ -119,7 +127,7 @@ export class ActingSubset {
     const { record, roll, subset, key } = this.state;
     if (!needsBlock(record.ipv4Blocks, roll.takenCount)) return;
     const request = { vpn: this.#options.vpn, subset, takenCount: roll.takenCount };
-    const block = await addBlock(request, this.#dependencies.store);
+    const block = await addBlock(request, this.#dependencies.directoryStore);
     if (!block) return;
     const actor = `master:${this.#options.master}`;
     await this.state.commit(
@@ -139,22 +147,20 @@ async function load(
   options: ActingSubsetOptions,
   dependencies: ActingSubsetDependencies,
 ): Promise<LoadedSubset> {
-  const { subset, master, vpn, fence, record } = options;
-  const { store, clock, log, sealingKey, events } = dependencies;
-  const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
-  const [roll, storedKey, authorities] = await Promise.all([
-    loadRoll(subset, store).then((loaded) => loaded.roll),
-    loadSubsetKey(subset, { keys, store }),
-    store
-      .range(authorityPrefix(subset))
-      .then(({ entries }) => openAuthorities(entries, { subset, master, sealingKey })),
-  ]);
+  const { loaded, master, vpn, fence, record } = options;
+  const { store, clock, log, keys, events } = dependencies;
+  const { subset, roll } = loaded;
+  using deadline = new Deadline(openTimeoutMs);
+  const authorities = await loadAuthorities(options, dependencies, deadline.signal);
   const distrusted = new AbortController();
   const writer = new RollWriter(
     { subset, master, fence },
     { store, clock, onAudit: (entry) => events.audited(entry) },
   );
-  const key = await takeIntoUse({ subset, master, key: storedKey }, { store, clock, keys, writer });
+  const key = await takeIntoUse(
+    { subset, master, key: loaded.key },
+    { store, clock, keys, writer },
+  );
   const onDistrust = (error: unknown): void => {
     log.warn({ subset, error }, 'a change of the roll failed; reading the roll anew');
     distrusted.abort(error);
@@ -164,4 +170,13 @@ async function load(
     { writer, keys, events, onDistrust },
   );
   return { state, authorities, distrusted };
+}
+
+async function loadAuthorities(
+  { loaded: { subset }, master }: ActingSubsetOptions,
+  { store, sealingKey }: ActingSubsetDependencies,
+  signal: AbortSignal,
+): Promise<SubsetAuthorities> {
+  const { entries } = await store.range(authorityPrefix(subset), {}, signal);
+  return openAuthorities(entries, { subset, master, sealingKey });
 }

@@ -70,10 +70,9 @@ export class RollFollower {
   #isLive = false;
   #mustRead = true;
 
-  constructor(subset: SubsetName, dependencies: RollFollowerDependencies, known?: ServedSubset) {
+  constructor(subset: SubsetName, dependencies: RollFollowerDependencies) {
     this.#subset = subset;
     this.#dependencies = dependencies;
-    this.#followed = known && { ...known, read: undefined };
   }
 
   /** Where in the store it looks. */
@@ -108,6 +107,26 @@ export class RollFollower {
     this.#waiting.add(resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
     return promise.finally(() => this.#waiting.delete(resolve));
+  }
+
+  /** Resolves when everything up to the revision is taken in, while it runs. @throws the signal's reason */
+  async reach(revision: number, signal: AbortSignal): Promise<void> {
+    while (this.#revision < revision) {
+      signal.throwIfAborted();
+      await this.changed(signal);
+    }
+  }
+
+  /** Takes over what somebody else has made of the roll; the store is read anew before it is followed. */
+  takeBack({ subset, roll, key }: ServedSubset): void {
+    this.#followed = { subset, roll, key, read: undefined };
+    this.#mustRead = true;
+    this.#lease = undefined;
+  }
+
+  /** Reads all of it, while it does not run. @throws StoreError, InvalidInputError, MasterError `no-authority` */
+  async read(signal: AbortSignal): Promise<void> {
+    await this.#read(signal);
   }
 
   /** Follows until the signal is aborted. */

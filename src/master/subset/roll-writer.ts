@@ -3,9 +3,20 @@ import type { MasterName, SubsetName } from '../../model/names.ts';
 import { type AuditAction, type AuditRecord, encodeRecord } from '../../model/records.ts';
 import type { Epoch } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import { auditKey } from '../../store/keys.ts';
-import type { Comparison, Operation, Store } from '../../store/store.ts';
+import type {
+  Comparison,
+  Operation,
+  Store,
+  Transaction,
+  TransactionResult,
+} from '../../store/store.ts';
+import { StoreError } from '../../store/store-error.ts';
 import { MasterError } from '../master-error.ts';
+
+/** Far beyond what a commit takes; a store that is silent for so long is away. */
+const commitTimeoutMs = 5_000;
 
 /** One membership change, as the audit log will have it. */
 export interface AuditNote {
@@ -54,7 +65,7 @@ export class RollWriter {
   async commit(change: RollChange): Promise<number> {
     const { subset, fence } = this.#options;
     const entries = change.audit.map((note) => this.#auditEntry(note, change.epoch));
-    const result = await this.#dependencies.store.transact({
+    const result = await this.#transact({
       if: [fence, ...(change.if ?? [])],
       then: [
         ...change.then,
@@ -67,6 +78,19 @@ export class RollWriter {
     if (!result.succeeded) throw this.#explain(result.failed);
     for (const entry of entries) this.#dependencies.onAudit(entry);
     return result.revision;
+  }
+
+  async #transact(transaction: Transaction): Promise<TransactionResult> {
+    using deadline = new Deadline(commitTimeoutMs);
+    try {
+      return await this.#dependencies.store.transact(transaction, deadline.signal);
+    } catch (cause) {
+      if (!deadline.signal.aborted) throw cause;
+      throw new StoreError(
+        `the store did not answer within ${commitTimeoutMs / 1_000} s: whether the change was made is not known`,
+        { code: 'unavailable', fields: { operation: 'transact' }, retryable: true, cause },
+      );
+    }
   }
 
   #auditEntry(note: AuditNote, epoch: Epoch): AuditRecord {

@@ -1,40 +1,29 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import type { SubsetRecord } from '../../model/records.ts';
 import { runUntilAborted } from '../../runtime/abort.ts';
-import { subsetKeyKey } from '../../store/keys.ts';
-import type { Directory } from '../directory/directory.ts';
-import { GroupKeyStore } from '../group-key-store.ts';
+import type { Store } from '../../store/store.ts';
 import { MasterError } from '../master-error.ts';
-import { ActingSubset, type ActingSubsetDependencies } from './acting-subset.ts';
-import { RollFollower, type RollFollowerEvents } from './roll-follower.ts';
+import type { ActingSubset } from './acting-subset.ts';
+import type { RollFollower } from './roll-follower.ts';
 import type { ServedSubset } from './served-subset.ts';
-import { holdSubsetLease } from './subset-lease.ts';
+import { SubsetDuty, type SubsetDutyDependencies } from './subset-duty.ts';
 
-export interface SubsetKeeperDependencies extends ActingSubsetDependencies {
-  readonly directory: Directory;
-  /** Called when the set of subsets that are acted for has changed. */
-  readonly onActingChanged: (subset: SubsetName) => void;
-  readonly followed: RollFollowerEvents;
-  /** Store events that a watch of a roll delivered. */
-  readonly onRollEvents: (subset: SubsetName, count: number) => void;
+export interface SubsetKeeperDependencies extends SubsetDutyDependencies {
+  /** The subset is none of this master's any more. */
+  readonly onServedNoMore: (subset: SubsetName) => void;
 }
 
 interface Running {
+  readonly duty: SubsetDuty;
   readonly stop: AbortController;
   readonly done: Promise<void>;
 }
 
-/**
- * Runs the subsets that the directory gives to this master: holds the lease and acts for those
- * that are its own, follows the rolls of those that it backs up, and touches no other.
- */
+/** Runs the duties of the subsets that the directory has this master serve, and touches no other. */
 export class SubsetKeeper {
   readonly #master: MasterName;
   readonly #dependencies: SubsetKeeperDependencies;
-  readonly #acting = new Map<SubsetName, ActingSubset>();
-  readonly #following = new Map<SubsetName, RollFollower>();
-  readonly #running = new Map<string, Running>();
-  #stopping = false;
+  readonly #running = new Map<SubsetName, Running>();
+  #isStopping = false;
 
   constructor(options: { readonly master: MasterName }, dependencies: SubsetKeeperDependencies) {
     this.#master = options.master;
@@ -43,37 +32,25 @@ export class SubsetKeeper {
 
   /** Starts and stops what the directory now says. */
   reconcile(): void {
-    const served = this.#dependencies.directory.servedBy(this.#master);
-    const acting = served.filter((record) => record.acting === this.#master);
-    const backup = served.filter((record) => record.acting !== this.#master);
-    const wanted = new Map<string, () => (signal: AbortSignal) => Promise<void>>();
-    for (const { name } of acting) {
-      wanted.set(`acting ${name}`, () => (signal) => this.#act(name, signal));
+    if (this.#isStopping) return;
+    const wanted = this.#dependencies.directory.servedBy(this.#master).map(({ name }) => name);
+    for (const [subset, { stop }] of this.#running) {
+      if (!wanted.includes(subset)) stop.abort(new Error('no longer ours'));
     }
-    for (const { name } of backup) {
-      wanted.set(`backup ${name}`, () => (signal) => this.#standBy(name, signal));
-    }
-    for (const [id, { stop }] of this.#running)
-      if (!wanted.has(id)) stop.abort(new Error('no longer ours'));
-    for (const [id, task] of wanted) if (!this.#running.has(id)) this.#start(id, task());
+    for (const subset of wanted) if (!this.#running.has(subset)) this.#start(subset);
   }
 
   /** The subset, while it is acted for here. */
   find(subset: SubsetName): ActingSubset | undefined {
-    return this.#acting.get(subset);
+    return this.#running.get(subset)?.duty.acting;
   }
 
   /** @throws MasterError `no-such-subset`; `not-acting`, which names the master to ask */
   require(subset: SubsetName): ActingSubset {
-    const found = this.#acting.get(subset);
+    const found = this.find(subset);
     if (found) return found;
-    const acting = this.#dependencies.directory.homeOf(subset);
-    if (!acting) {
-      throw new MasterError(`there is no subset ${subset}: "hanse subset list" shows them`, {
-        code: 'no-such-subset',
-        fields: { subset },
-      });
-    }
+    const acting = this.#dependencies.directory.actingNow(subset);
+    if (!acting) throw noSuchSubset(subset);
     const mine = acting === this.#master;
     throw new MasterError(
       mine
@@ -83,90 +60,105 @@ export class SubsetKeeper {
     );
   }
 
+  /** Who acts for a subset that this master does not act for; undefined while nobody does. */
+  otherActing(subset: SubsetName): MasterName | undefined {
+    const holder = this.#running.get(subset)?.duty.follower?.lease?.held?.master;
+    const acting = holder ?? this.#dependencies.directory.actingNow(subset);
+    return acting === this.#master ? undefined : acting;
+  }
+
   acting(): readonly ActingSubset[] {
-    return [...this.#acting.values()];
+    return [...this.#running.values()].flatMap(({ duty }) => duty.acting ?? []);
   }
 
   /** Every subset that this master acts for or backs up, as soon as its roll was read. */
   serving(): readonly ServedSubset[] {
-    const followed = [...this.#following.values()].flatMap(({ served }) => served ?? []);
-    return [...this.acting().map(({ state }) => state), ...followed];
+    return [...this.#running.values()].flatMap(({ duty }) => duty.served ?? []);
   }
 
-  /** The rolls that are followed for others. */
+  /** One of `serving`. */
+  findServed(subset: SubsetName): ServedSubset | undefined {
+    return this.#running.get(subset)?.duty.served;
+  }
+
+  /** @throws MasterError `no-such-subset`; `not-acting`, which names the master to ask */
+  requireServed(subset: SubsetName): ServedSubset {
+    return this.findServed(subset) ?? this.require(subset).state;
+  }
+
+  /** Where the roll of a served subset is. @throws MasterError as `require`, or when that store was not opened yet */
+  requireStore(subset: SubsetName): Store {
+    const { store } = this.duty(subset);
+    if (store) return store;
+    throw new MasterError(`the store of ${subset} was not opened yet: ask again`, {
+      code: 'not-acting',
+      fields: { subset },
+      retryable: true,
+    });
+  }
+
+  /** What this master does for the subset. @throws MasterError as `require` when it does not serve it */
+  duty(subset: SubsetName): SubsetDuty {
+    const running = this.#running.get(subset);
+    if (running) return running.duty;
+    this.require(subset);
+    throw noSuchSubset(subset);
+  }
+
+  duties(): readonly SubsetDuty[] {
+    return [...this.#running.values()].map(({ duty }) => duty);
+  }
+
+  /** The rolls that are followed now. */
   following(): ReadonlyMap<SubsetName, RollFollower> {
-    return this.#following;
+    return new Map(
+      this.duties().flatMap(({ subset, follower }) => (follower ? [[subset, follower]] : [])),
+    );
+  }
+
+  /** Gives everything to backups that are ready; what nobody takes is given back by `stop`. */
+  async handOverAll(): Promise<void> {
+    this.#isStopping = true;
+    const { log } = this.#dependencies;
+    await Promise.all(
+      this.duties().map(async (duty) => {
+        if (!duty.acting) return;
+        await duty.handOverToBackup().catch((error: unknown) => {
+          log.warn({ subset: duty.subset, error }, 'could not hand over a subset before stopping');
+        });
+      }),
+    );
   }
 
   /** Ends everything, giving the leases back. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#isStopping = true;
     for (const { stop } of this.#running.values()) stop.abort(new Error('the master stops'));
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
-  #start(id: string, task: (signal: AbortSignal) => Promise<void>): void {
+  #start(subset: SubsetName): void {
+    const { log, onServedNoMore } = this.#dependencies;
     const stop = new AbortController();
-    const done = runUntilAborted(task, stop.signal, (error) =>
-      this.#dependencies.log.error({ task: id, error }, 'a subset stopped'),
+    const duty = new SubsetDuty({ subset, master: this.#master }, this.#dependencies);
+    const done = runUntilAborted(
+      (signal) => duty.run(signal),
+      stop.signal,
+      (error) => log.error({ subset, error }, 'a subset stopped'),
     ).finally(() => {
-      this.#running.delete(id);
+      this.#running.delete(subset);
+      if (this.#isStopping) return;
+      onServedNoMore(subset);
       // It may have been given back before it had come to its end.
-      if (stop.signal.aborted && !this.#stopping) this.reconcile();
+      this.reconcile();
     });
-    this.#running.set(id, { stop, done });
+    this.#running.set(subset, { duty, stop, done });
   }
+}
 
-  #act(subset: SubsetName, signal: AbortSignal): Promise<void> {
-    return holdSubsetLease(
-      { subset, master: this.#master },
-      this.#dependencies,
-      async ({ fence, lost }) => {
-        const { directory } = this.#dependencies;
-        const open = {
-          subset,
-          master: this.#master,
-          vpn: directory.vpn,
-          fence,
-          record: () => this.#recordOf(subset),
-        };
-        const acting = await ActingSubset.open(open, this.#dependencies);
-        this.#acting.set(subset, acting);
-        this.#dependencies.log.info(
-          { subset, epoch: acting.state.key.epoch },
-          'acting for the subset',
-        );
-        this.#dependencies.onActingChanged(subset);
-        try {
-          await acting.run(lost);
-        } finally {
-          this.#acting.delete(subset);
-          this.#dependencies.onActingChanged(subset);
-        }
-      },
-      signal,
-    );
-  }
-
-  async #standBy(subset: SubsetName, signal: AbortSignal): Promise<void> {
-    const { sealingKey } = this.#dependencies;
-    const keys = new GroupKeyStore({ keyOf: (epoch) => subsetKeyKey(subset, epoch), sealingKey });
-    const events = this.#dependencies.followed;
-    const follower = new RollFollower(subset, { ...this.#dependencies, keys, events });
-    this.#following.set(subset, follower);
-    try {
-      await follower.run(signal);
-    } finally {
-      this.#following.delete(subset);
-    }
-  }
-
-  #recordOf(subset: SubsetName): SubsetRecord {
-    const known = this.#dependencies.directory.subsets.get(subset);
-    if (known) return known.record;
-    throw new MasterError(`${subset} is no longer in the directory`, {
-      code: 'no-such-subset',
-      fields: { subset },
-    });
-  }
+function noSuchSubset(subset: SubsetName): MasterError {
+  return new MasterError(`there is no subset ${subset}: "hanse subset list" shows them`, {
+    code: 'no-such-subset',
+    fields: { subset },
+  });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { FaultyStore } from '../../../test/support/faulty-store.ts';
+import { JumpingClock } from '../../../test/support/jumping-clock.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { until } from '../../../test/support/until.ts';
 import { parseMasterName, parseSubsetName } from '../../model/names.ts';
@@ -9,12 +10,13 @@ import { systemClock } from '../../runtime/clock.ts';
 import { silentLog } from '../../runtime/log.ts';
 import { auditPrefix, leaseKey } from '../../store/keys.ts';
 import { openStore } from '../../store/open-store.ts';
-import type { Store } from '../../store/store.ts';
+import { StoreError } from '../../store/store-error.ts';
 import { MasterError } from '../master-error.ts';
 import { RollWriter } from './roll-writer.ts';
-import { type HeldLease, holdSubsetLease } from './subset-lease.ts';
+import { type SubsetLease, takeSubsetLease } from './subset-lease.ts';
 
 const hamburg = parseSubsetName('hamburg');
+const key = leaseKey(hamburg);
 
 let bed: MasterBed;
 before(async () => {
@@ -22,139 +24,180 @@ before(async () => {
 });
 after(() => bed[Symbol.asyncDispose]());
 
-/** A master that wants the lease, and all the times that it has had it. */
-class Candidate implements AsyncDisposable {
-  readonly held: HeldLease[] = [];
-  readonly #stop = new AbortController();
-  readonly #holding: Promise<void>;
-
-  constructor(name: string, store: Store = bed.store) {
-    this.#holding = holdSubsetLease(
-      { subset: hamburg, master: parseMasterName(name) },
-      { store, clock: systemClock, log: silentLog() },
-      (lease) => {
-        this.held.push(lease);
-        return new Promise((resolve) => lease.lost.addEventListener('abort', () => resolve()));
-      },
-      this.#stop.signal,
-    );
-  }
-
-  async lease(count = 1): Promise<HeldLease> {
-    return until('the lease', () => (this.held.length >= count ? this.held.at(-1) : undefined));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    return this.#holding;
-  }
+interface TakeOptions {
+  readonly store?: FaultyStore;
+  readonly clock?: JumpingClock;
+  /** Of the lease key; as it is now unless said. */
+  readonly seenRevision?: number;
+  readonly onRenewalFailed?: () => void;
 }
 
-async function holder(): Promise<string | undefined> {
-  const entry = await bed.store.get(leaseKey(hamburg));
-  return entry && decodeRecord(actingLeaseSchema, entry.key, entry.value).master;
+/** Tries once. */
+async function attempt(name: string, options: TakeOptions = {}): Promise<SubsetLease | undefined> {
+  const { store = bed.store, clock = systemClock, onRenewalFailed = () => undefined } = options;
+  const seenRevision = options.seenRevision ?? (await bed.store.get(key))?.modRevision ?? 0;
+  return takeSubsetLease(
+    { subset: hamburg, master: parseMasterName(name), seenRevision },
+    { store, clock, log: silentLog(), onRenewalFailed },
+    new AbortController().signal,
+  );
 }
+
+async function take(name: string, options: TakeOptions = {}): Promise<SubsetLease> {
+  const lease = await attempt(name, options);
+  assert.ok(lease, `${name} gets the lease`);
+  return lease;
+}
+
+async function leaseRecord() {
+  const entry = await bed.store.get(key);
+  return entry && decodeRecord(actingLeaseSchema, entry.key, entry.value);
+}
+
+const isFree = async (): Promise<boolean> => (await bed.store.get(key)) === undefined;
 
 /** Writes of one master, as its fence allows them. */
-function writerOf({ fence }: HeldLease, name: string, audited: string[] = []): RollWriter {
+function writerOf({ fence }: SubsetLease, name: string, audited: string[] = []): RollWriter {
   return new RollWriter(
     { subset: hamburg, master: parseMasterName(name), fence },
     { store: bed.store, clock: systemClock, onAudit: ({ subject }) => audited.push(subject) },
   );
 }
 
-const change = (key: string, subject: string) => ({
-  then: [{ put: key, value: encodeRecord({ subject }) }],
+const change = (put: string, subject: string) => ({
+  then: [{ put, value: encodeRecord({ subject }) }],
   audit: [{ action: 'key-rotated', actor: 'master:x', subject } as const],
   epoch: 1,
 });
 
-test('of two masters that want the lease one gets it, and the other when it is given back', async () => {
-  const first = new Candidate('elbe');
-  await first.lease();
-  await using second = new Candidate('trave');
-  assert.equal(await holder(), 'elbe');
-  assert.equal(second.held.length, 0);
-  await first[Symbol.asyncDispose]();
-  await second.lease();
-  assert.equal(await holder(), 'trave');
-  assert.equal(first.held[0]?.lost.aborted, true);
+test('of two masters that have seen a lease free one gets it', async () => {
+  const wanted = ['elbe', 'trave'].map((name) => attempt(name, { seenRevision: 0 }));
+  const leases = (await Promise.all(wanted)).flatMap((lease) => lease ?? []);
+  assert.equal(leases.length, 1);
+  await leases[0]?.end();
+  assert.ok(await isFree());
 });
 
-test('the lease of a master that died is taken over when its time is over', async () => {
+test('a lease outlives its time while it is held, and is free at once when it is given back', async () => {
+  const lease = await take('elbe');
+  const first = await bed.store.get(key);
+  await systemClock.sleep(4_000);
+  assert.deepEqual(await bed.store.get(key), first);
+  assert.equal(lease.lost.aborted, false);
+  await lease.end();
+  assert.equal(lease.lost.aborted, true);
+  assert.ok(await isFree());
+});
+
+test('the lease of a master that died is free when its time is over', async () => {
   const store = await openStore(bed.storeUrl);
-  const dying = new Candidate('elbe', store);
-  await dying.lease();
+  const dying = await take('elbe', { store: new FaultyStore(store) });
   // As good as dead: whatever it does from now on does not reach the store.
   await store[Symbol.asyncDispose]();
-  await using heir = new Candidate('trave');
-  await heir.lease();
-  assert.equal(await holder(), 'trave');
-  await dying[Symbol.asyncDispose]();
-  assert.equal(await holder(), 'trave');
+  await until('the lease is free', isFree);
+  const heir = await take('trave');
+  await dying.end();
+  assert.equal((await leaseRecord())?.master, 'trave');
+  await heir.end();
 });
 
-test('a master that comes back takes its own lease again without waiting for its time to run out', async () => {
-  await bed.store.transact({
-    if: [],
-    then: [
-      {
-        put: leaseKey(hamburg),
-        value: encodeRecord({ version: 1, master: 'elbe', sinceMs: 1 }),
-        lease: await bed.store.grantLease(60_000),
-      },
-    ],
-  });
-  await using again = new Candidate('elbe');
-  const { fence } = await again.lease();
-  const entry = await bed.store.get(leaseKey(hamburg));
-  assert.equal('modRevision' in fence && fence.modRevision, entry?.modRevision);
-});
-
-test('a master that cannot renew its lease stops acting, and takes it again when it can', async () => {
+test('a master that cannot renew stops before the store gives the lease to anybody else', async () => {
   const store = new FaultyStore(bed.store);
-  await using candidate = new Candidate('elbe', store);
-  const { lost } = await candidate.lease();
-  store.keepLeaseAlive = () => Promise.reject(new Error('the network is away'));
-  await until('the loss', () => lost.aborted);
-  store.keepLeaseAlive = (...args) => bed.store.keepLeaseAlive(...args);
-  await candidate.lease(2);
+  const seen: string[] = [];
+  store.keepLeaseAlive = () =>
+    Promise.reject(new StoreError('away', { code: 'unavailable', retryable: true }));
+  const lease = await take('elbe', { store, onRenewalFailed: () => seen.push('failed renewal') });
+  lease.lost.addEventListener('abort', () => seen.push('stopped'));
+  await until('the lease is free', isFree);
+  assert.equal(seen.at(-1), 'stopped');
+  assert.ok(seen.length > 2, 'it had tried to renew several times');
+});
+
+test('a renewal that fails once costs nothing', async () => {
+  const store = new FaultyStore(bed.store);
+  let failures = 0;
+  const lease = await take('elbe', { store, onRenewalFailed: () => (failures += 1) });
+  store.keepLeaseAlive = () => {
+    store.keepLeaseAlive = (...args) => bed.store.keepLeaseAlive(...args);
+    return Promise.reject(new StoreError('away', { code: 'unavailable', retryable: true }));
+  };
+  await until('the failure', () => failures === 1);
+  await systemClock.sleep(3_000);
+  assert.equal(lease.lost.aborted, false);
+  await lease.end();
+});
+
+test('wall clocks that jump and differ by an hour change nothing about a lease', async () => {
+  const clock = new JumpingClock();
+  const lease = await take('elbe', { clock });
+  clock.jump(3_600_000);
+  await systemClock.sleep(3_500);
+  assert.equal(lease.lost.aborted, false);
+  assert.equal((await leaseRecord())?.master, 'elbe');
+  await lease.end();
+});
+
+test('an offered lease is its target’s to take, and the giver writes nothing any more', async () => {
+  const giver = await take('elbe');
+  const writer = writerOf(giver, 'elbe');
+  const trave = parseMasterName('trave');
+  await giver.offer(trave, { from: parseMasterName('elbe'), change: 'handed-over' });
+  assert.equal(giver.lost.aborted, true);
+  const { master, offered } = (await leaseRecord()) ?? {};
+  assert.deepEqual(
+    { master, offered },
+    { master: 'trave', offered: { from: 'elbe', change: 'handed-over' } },
+  );
+  await assert.rejects(writer.commit(change('roll/hamburg/member/probe', 'late')), {
+    code: 'not-acting',
+  });
+  const taken = await take('trave');
+  await systemClock.sleep(3_500);
+  assert.equal((await leaseRecord())?.master, 'trave', 'it no longer hangs on the giver’s lease');
+  await taken.end();
+});
+
+test('an offer that nobody takes ends with the giver’s lease', async () => {
+  const giver = await take('elbe');
+  const names = { from: parseMasterName('elbe'), change: 'handed-over' } as const;
+  await giver.offer(parseMasterName('trave'), names);
+  await until('the lease is free', isFree);
 });
 
 test('a deposed master’s write fails, changes nothing and is not audited', async () => {
-  const [audited, key] = [[] as string[], 'roll/hamburg/member/probe'];
-  const first = new Candidate('elbe');
-  const held = await first.lease();
-  const writer = writerOf(held, 'elbe', audited);
-  await writer.commit(change(key, 'in-office'));
-  await first[Symbol.asyncDispose]();
-  await using second = new Candidate('trave');
-  const successor = writerOf(await second.lease(), 'trave', audited);
-  await successor.commit(change(key, 'successor'));
+  const [audited, probe] = [[] as string[], 'roll/hamburg/member/probe'];
+  const first = await take('elbe');
+  const writer = writerOf(first, 'elbe', audited);
+  await writer.commit(change(probe, 'in-office'));
+  await first.end();
+  const second = await take('trave');
+  await writerOf(second, 'trave', audited).commit(change(probe, 'successor'));
   const before = await bed.store.range('roll/hamburg/');
-  await assert.rejects(writer.commit(change(key, 'deposed')), (error: MasterError) => {
+  await assert.rejects(writer.commit(change(probe, 'deposed')), (error: MasterError) => {
     assert.deepEqual([error.code, error.retryable], ['not-acting', true]);
     return true;
   });
   assert.deepEqual((await bed.store.range('roll/hamburg/')).entries, before.entries);
   assert.deepEqual(audited, ['in-office', 'successor']);
+  await second.end();
 });
 
 test('a change and its audit entries are in one transaction; neither is there without the other', async () => {
-  await using candidate = new Candidate('elbe');
-  const writer = writerOf(await candidate.lease(), 'elbe');
-  const key = 'roll/hamburg/member/one';
-  const revision = await writer.commit(change(key, 'one'));
+  const lease = await take('elbe');
+  const writer = writerOf(lease, 'elbe');
+  const one = 'roll/hamburg/member/one';
+  const revision = await writer.commit(change(one, 'one'));
   const audit = await bed.store.range(auditPrefix(hamburg));
   const entry = audit.entries.find(({ value }) => Buffer.from(value).includes('"one"'));
   assert.equal(entry?.modRevision, revision);
-  assert.equal((await bed.store.get(key))?.modRevision, revision);
+  assert.equal((await bed.store.get(one))?.modRevision, revision);
   const before = audit.entries.length;
-  const conflicting = { ...change(key, 'two'), if: [{ key, modRevision: revision + 1 }] };
+  const conflicting = { ...change(one, 'two'), if: [{ key: one, modRevision: revision + 1 }] };
   await assert.rejects(
     writer.commit(conflicting),
     (error) => error instanceof MasterError && error.code === 'conflict',
   );
   assert.equal((await bed.store.range(auditPrefix(hamburg))).entries.length, before);
-  assert.equal((await bed.store.get(key))?.modRevision, revision);
+  assert.equal((await bed.store.get(one))?.modRevision, revision);
+  await lease.end();
 });

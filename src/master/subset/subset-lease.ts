@@ -1,111 +1,188 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import { actingLeaseSchema, decodeRecord, encodeRecord } from '../../model/records.ts';
+import { type ActingLease, encodeRecord } from '../../model/records.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { Deadline } from '../../runtime/deadline.ts';
 import type { Log } from '../../runtime/log.ts';
 import { leaseKey } from '../../store/keys.ts';
-import type { Comparison, Entry, LeaseId, Store } from '../../store/store.ts';
+import type { Comparison, LeaseId, Store } from '../../store/store.ts';
+import { StoreError } from '../../store/store-error.ts';
+import { MasterError } from '../master-error.ts';
 
 /** Long enough for a busy machine to miss two renewals, short enough for a dead master to be replaced soon. */
 const leaseTtlMs = 3_000;
 const renewEveryMs = 1_000;
-const retryEveryMs = 500;
+/** A renewal that failed is tried again soon, because little time is left. */
+const retryEveryMs = 200;
+/** A store that does not answer within this time is asked again. */
+const attemptTimeoutMs = 1_000;
+/** The holder stops this long before the store would give the lease to anybody else. */
+const guardMs = 250;
 
 export interface SubsetLeaseOptions {
   readonly subset: SubsetName;
   readonly master: MasterName;
+  /** Of the lease key as it was last seen; 0 when nobody has it. */
+  readonly seenRevision: number;
 }
 
 export interface SubsetLeaseDependencies {
+  /** The roll's. */
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** The right to change one subset's roll, for as long as the comparison holds in the store. */
-export interface HeldLease {
-  /** To be part of every transaction on the roll: a deposed master's late write fails. */
-  readonly fence: Comparison;
-  /** Aborted when the lease is lost. */
-  readonly lost: AbortSignal;
+  readonly onRenewalFailed: (subset: SubsetName) => void;
 }
 
 /**
- * Takes the subset's lease and keeps it, and takes it again when it was lost.
- * `act` runs while it is held; it must end soon after `lost`.
+ * Takes the lease, if nobody else has taken it since it was seen.
+ * @returns undefined when somebody has
+ * @throws StoreError; the lease ends by itself then
  */
-export async function holdSubsetLease(
+export async function takeSubsetLease(
   options: SubsetLeaseOptions,
   dependencies: SubsetLeaseDependencies,
-  act: (held: HeldLease) => Promise<void>,
   signal: AbortSignal,
-): Promise<void> {
-  const { clock, log } = dependencies;
-  while (!signal.aborted) {
-    try {
-      await holdOnce(options, dependencies, act, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn({ subset: options.subset, error }, 'cannot act for the subset now; trying again');
-    }
-    await clock.sleep(retryEveryMs, signal).catch(() => undefined);
-  }
-}
-
-async function holdOnce(
-  options: SubsetLeaseOptions,
-  dependencies: SubsetLeaseDependencies,
-  act: (held: HeldLease) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { store, log } = dependencies;
-  const lease = await store.grantLease(leaseTtlMs, signal);
-  const revision = await takeKey(options, dependencies, lease, signal);
-  if (revision === undefined) return store.revokeLease(lease, signal);
-  log.debug({ subset: options.subset, revision }, 'holding the lease of the subset');
-  const lost = new AbortController();
-  const stop = AbortSignal.any([signal, lost.signal]);
-  const renewing = renew(lease, dependencies, stop).catch((error: unknown) => lost.abort(error));
-  try {
-    await act({ fence: { key: leaseKey(options.subset), modRevision: revision }, lost: stop });
-  } finally {
-    lost.abort(new Error('the subset is no longer acted for'));
-    await renewing;
-    // The key goes at once, so that whoever acts next need not wait for the time to run out.
-    await store
-      .revokeLease(lease)
-      .catch((error: unknown) => log.debug({ error }, 'could not give the lease back'));
-  }
-}
-
-/** Free, or ours from before a crash: the same name is never run by two processes (see `lockDirectory`). */
-async function takeKey(
-  { subset, master }: SubsetLeaseOptions,
-  { store, clock }: SubsetLeaseDependencies,
-  lease: LeaseId,
-  signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<SubsetLease | undefined> {
+  using deadline = new Deadline(leaseTtlMs, signal);
+  const { store, clock } = dependencies;
+  const { subset, master, seenRevision } = options;
+  const askedMs = clock.monotonicMs();
+  const lease = await store.grantLease(leaseTtlMs, deadline.signal);
+  const record: ActingLease = { version: 1, master, sinceMs: clock.nowMs() };
   const key = leaseKey(subset);
-  const entry = await store.get(key, signal);
-  if (entry && holderOf(entry) !== master) return undefined;
-  const value = encodeRecord({ version: 1, master, sinceMs: clock.nowMs() });
   const result = await store.transact(
-    { if: [{ key, modRevision: entry?.modRevision ?? 0 }], then: [{ put: key, value, lease }] },
-    signal,
+    {
+      if: [{ key, modRevision: seenRevision }],
+      then: [{ put: key, value: encodeRecord(record), lease }],
+    },
+    deadline.signal,
   );
-  return result.succeeded ? result.revision : undefined;
-}
-
-function holderOf(entry: Entry): MasterName {
-  return decodeRecord(actingLeaseSchema, entry.key, entry.value).master;
-}
-
-async function renew(
-  lease: LeaseId,
-  { store, clock }: SubsetLeaseDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(renewEveryMs, signal).catch(() => undefined);
-    if (!signal.aborted) await store.keepLeaseAlive(lease, signal);
+  if (result.succeeded) {
+    return new SubsetLease(options, { lease, revision: result.revision, askedMs }, dependencies);
   }
+  await store.revokeLease(lease, deadline.signal);
+  return undefined;
+}
+
+/**
+ * The right to change one subset's roll, for as long as the fence holds in the store. Its holder
+ * judges by its own clock when it is over, counted from before the last renewal was asked for, so
+ * that it stops before anybody else can begin.
+ *
+ * Held: it renews itself. Lost (`lost` is aborted): it was not renewed in time, was given away, or
+ * was ended.
+ */
+export class SubsetLease {
+  /** To be part of every transaction on the roll: a deposed master's late write fails. */
+  readonly fence: Comparison;
+  /** At which it was taken; a later holder has a greater one. */
+  readonly revision: number;
+  readonly #subset: SubsetName;
+  readonly #lease: LeaseId;
+  readonly #dependencies: SubsetLeaseDependencies;
+  readonly #lost = new AbortController();
+  readonly #renewing: Promise<void>;
+  #endsMs: number;
+
+  constructor(
+    { subset }: Pick<SubsetLeaseOptions, 'subset'>,
+    taken: { readonly lease: LeaseId; readonly revision: number; readonly askedMs: number },
+    dependencies: SubsetLeaseDependencies,
+  ) {
+    this.#subset = subset;
+    this.#lease = taken.lease;
+    this.#dependencies = dependencies;
+    this.revision = taken.revision;
+    this.fence = { key: leaseKey(subset), modRevision: taken.revision };
+    this.#endsMs = taken.askedMs + leaseTtlMs - guardMs;
+    this.#renewing = this.#renew();
+  }
+
+  /** Aborted when the lease is over, with what ended it. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /**
+   * Makes the lease key say that it is the target's, who has until the lease's end to bind it to a
+   * lease of its own. From the call on nothing more can be written under the fence.
+   * @throws MasterError `not-acting` when it was lost already; StoreError when the outcome is
+   *   unknown: the lease is over for this holder then as well
+   */
+  async offer(
+    to: MasterName,
+    offered: NonNullable<ActingLease['offered']>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { store, clock } = this.#dependencies;
+    using deadline = new Deadline(attemptTimeoutMs, signal);
+    const record: ActingLease = { version: 1, master: to, sinceMs: clock.nowMs(), offered };
+    const [key, value] = [leaseKey(this.#subset), encodeRecord(record)];
+    try {
+      const result = await store.transact(
+        { if: [this.fence], then: [{ put: key, value, lease: this.#lease }] },
+        deadline.signal,
+      );
+      if (!result.succeeded) throw lostBefore(this.#subset);
+    } finally {
+      await this.#stop(new Error(`the lease was offered to ${to}`));
+    }
+  }
+
+  /** Gives it back, so that whoever acts next need not wait for its time to run out. */
+  async end(): Promise<void> {
+    const { store, log } = this.#dependencies;
+    if (this.#lost.signal.aborted) return;
+    await this.#stop(new Error('the subset is no longer acted for'));
+    using deadline = new Deadline(attemptTimeoutMs);
+    await store
+      .revokeLease(this.#lease, deadline.signal)
+      .catch((error: unknown) => log.debug({ error }, 'could not give a lease back'));
+  }
+
+  async #stop(reason: Error): Promise<void> {
+    this.#lost.abort(reason);
+    await this.#renewing;
+  }
+
+  async #renew(): Promise<void> {
+    const { clock } = this.#dependencies;
+    const { signal } = this.#lost;
+    let waitMs = renewEveryMs;
+    while (!signal.aborted) {
+      const leftMs = this.#endsMs - clock.monotonicMs();
+      if (leftMs <= 0) this.#lost.abort(new Error('the lease could not be renewed in time'));
+      await clock.sleep(Math.min(waitMs, leftMs), signal).catch(() => undefined);
+      if (!signal.aborted) waitMs = (await this.#renewOnce()) ? renewEveryMs : retryEveryMs;
+    }
+  }
+
+  /** @returns whether it was renewed */
+  async #renewOnce(): Promise<boolean> {
+    const { store, clock, log, onRenewalFailed } = this.#dependencies;
+    const askedMs = clock.monotonicMs();
+    const leftMs = this.#endsMs - askedMs;
+    if (leftMs <= 0) return false;
+    using deadline = new Deadline(Math.min(attemptTimeoutMs, leftMs), this.#lost.signal);
+    try {
+      await store.keepLeaseAlive(this.#lease, deadline.signal);
+      this.#endsMs = askedMs + leaseTtlMs - guardMs;
+      return true;
+    } catch (error) {
+      if (this.#lost.signal.aborted) return false;
+      onRenewalFailed(this.#subset);
+      log.warn({ subset: this.#subset, error }, 'could not renew the lease of a subset');
+      const isOver = error instanceof StoreError && error.code === 'lease-ended';
+      if (isOver) this.#lost.abort(error);
+      return false;
+    }
+  }
+}
+
+function lostBefore(subset: SubsetName): MasterError {
+  return new MasterError(`this master no longer acts for ${subset}: ask again`, {
+    code: 'not-acting',
+    fields: { subset },
+    retryable: true,
+  });
 }

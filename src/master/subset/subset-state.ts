@@ -59,6 +59,8 @@ export class SubsetState implements ServedSubset {
   readonly #onDistrust: (error: unknown) => void;
   #key: StoredGroupKey;
   #isTrusted = true;
+  #isClosed = false;
+  readonly #inFlightCommits = new Set<Promise<number>>();
 
   constructor(options: SubsetStateOptions, dependencies: SubsetStateDependencies) {
     this.subset = options.subset;
@@ -92,15 +94,38 @@ export class SubsetState implements ServedSubset {
    * @throws as `RollWriter.commit` does
    */
   async commit(change: Omit<RollChange, 'epoch'>, epoch = this.#key.epoch): Promise<number> {
+    if (this.#isClosed) throw this.#handedOver();
     if (!this.#isTrusted) throw this.#beingReadAnew();
+    const commit = this.#writer.commit({ ...change, epoch });
+    this.#inFlightCommits.add(commit);
     try {
-      return await this.#writer.commit({ ...change, epoch });
+      return await commit;
     } catch (error) {
       // The only writer was contradicted, or does not know what became of its write.
       this.#isTrusted = false;
       this.#onDistrust(error);
       throw error;
+    } finally {
+      this.#inFlightCommits.delete(commit);
     }
+  }
+
+  /**
+   * Refuses every change from now on. Resolves when those that were under way have been answered.
+   * @throws MasterError `not-acting` when it was closed before
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) throw this.#handedOver();
+    this.#isClosed = true;
+    await Promise.allSettled(this.#inFlightCommits);
+  }
+
+  #handedOver(): MasterError {
+    return new MasterError(`${this.subset} is being handed over to another master: ask again`, {
+      code: 'not-acting',
+      fields: { subset: this.subset },
+      retryable: true,
+    });
   }
 
   #beingReadAnew(): MasterError {
@@ -126,15 +151,7 @@ export class SubsetState implements ServedSubset {
   requireMember(name: MemberName): MemberRecord {
     const member = this.roll.findByName(name);
     if (member && isInRoll(member)) return member;
-    if (!member) {
-      throw new MasterError(
-        `there is no member ${name} in ${this.subset}: "hanse member list --subset ${this.subset}" shows them`,
-        {
-          code: 'no-such-member',
-          fields: { member: name, subset: this.subset },
-        },
-      );
-    }
+    if (!member) throw noSuchMember(name, this.subset);
     throw new MasterError(
       `${name} is not in ${this.subset} any more: it was ${member.state} at ${isoTime(member.endedAtMs)}`,
       {
@@ -143,6 +160,13 @@ export class SubsetState implements ServedSubset {
       },
     );
   }
+}
+
+export function noSuchMember(member: MemberName, subset: SubsetName): MasterError {
+  return new MasterError(
+    `there is no member ${member} in ${subset}: "hanse member list --subset ${subset}" shows them`,
+    { code: 'no-such-member', fields: { member, subset } },
+  );
 }
 
 function isoTime(atMs: number | undefined): string {
