@@ -1,13 +1,13 @@
-import { createOperatorClient } from '../api/client/operator-client.ts';
 import { recordAlsoIn } from '../api/endpoints.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Directory } from './directory/directory.ts';
-import type { MasterIdentity } from './master-identity.ts';
+import type { MasterLinks } from './master-links.ts';
 import type { KnownCaller } from './session/membership-gate.ts';
 
-export interface AlsoInAnnouncerOptions {
-  readonly identity: MasterIdentity;
+export interface AlsoInAnnouncerDependencies {
   readonly directory: Directory;
+  readonly links: MasterLinks;
+  readonly log: Log;
 }
 
 /**
@@ -15,27 +15,18 @@ export interface AlsoInAnnouncerOptions {
  * the new certificate as the proof. When that master cannot be reached the link is one-sided: a
  * ban from the new subset still finds the old one.
  */
-export function createAlsoInAnnouncer(
-  { identity, directory }: AlsoInAnnouncerOptions,
-  { log }: { readonly log: Log },
-): (caller: KnownCaller, chain: readonly string[]) => void {
+export function createAlsoInAnnouncer({
+  directory,
+  links,
+  log,
+}: AlsoInAnnouncerDependencies): (caller: KnownCaller, chain: readonly string[]) => void {
   const announce = async (caller: KnownCaller, chain: readonly string[]): Promise<void> => {
     if (caller.identity.kind !== 'member') return;
     const { subset, name } = caller.identity;
-    const acting = directory.actingNow(subset);
-    const known = acting && directory.masters.get(acting);
-    if (!known) return;
-    const client = createOperatorClient({
-      profile: {
-        vpn: directory.vpn.name,
-        masters: [{ name: known.record.name, control: known.record.control }],
-        rootCertificate: directory.vpn.rootCertificate,
-        certificateChain: identity.certificate,
-        privateKey: identity.privateKey,
-      },
-    });
+    const master = directory.actingNow(subset);
+    if (!master) return;
     const input = { params: { subset, name }, body: { chain: [...chain] } };
-    await client.call(recordAlsoIn, input, { master: known.record.name });
+    await links.call(recordAlsoIn, input, { master });
   };
   return (caller, chain) => {
     announce(caller, chain).catch((error: unknown) =>

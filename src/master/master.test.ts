@@ -99,7 +99,7 @@ test('a subset is acted for by its master and by nobody else', async () => {
   assert.equal(elbe.master.hub.count(berlin), 0);
 });
 
-test('each master routes the other one’s blocks over the backbone, and has peers for its own members only', async () => {
+test('each master routes the other one’s blocks over the backbone, and has peers for the members of the subsets that it serves only', async () => {
   await elbe.master.gateway.refresh();
   const [towardsMembers, backbone] = elbe.host.state.interfaces;
   const own = elbe.master.directory.subsets.get(hamburg)?.record;
@@ -110,7 +110,11 @@ test('each master routes the other one’s blocks over the backbone, and has pee
   assert.deepEqual(destinations(towardsMembers?.routes), blocksOf(own));
   const reached = elbe.host.state.interfaces.slice(1).flatMap(({ routes }) => destinations(routes));
   assert.deepEqual(reached, blocksOf(other));
-  assert.equal(towardsMembers?.peers.length, elbe.subset('hamburg').state.roll.activeCount);
+  const served = elbe.master.subsets.serving();
+  assert.deepEqual(served.map(({ subset }) => subset).sort(), [berlin, hamburg]);
+  const members = served.reduce((sum, { roll }) => sum + roll.activeCount, 0);
+  assert.equal(towardsMembers?.peers.length, members);
+  assert.equal(spree.host.memberPeers.length, spree.subset('berlin').state.roll.activeCount);
 });
 
 test('the tunnels of a subset stay while its roll is read anew', async () => {
@@ -142,8 +146,8 @@ test('members of a subset that is read anew keep their sessions and get the newe
   const former = elbe.subset('hamburg');
   storeOfElbe?.faults.push('answer lost');
   await assert.rejects(former.departures.rotate(actor), { code: 'unavailable' });
-  const { view } = await session.expect('view');
-  assert.equal(view.key.epoch, former.state.key.epoch + 1);
+  const { key } = await session.expect('key-changed');
+  assert.equal(key.epoch, former.state.key.epoch + 1);
 });
 
 test('a subset that fills up gets one more block, which every master routes', async () => {

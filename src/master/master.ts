@@ -1,12 +1,15 @@
 import type { EndReason } from '../api/messages.ts';
 import type { Host } from '../host/host.ts';
-import type { MasterName, SubsetName } from '../model/names.ts';
+import type { MasterName, MemberName, SubsetName } from '../model/names.ts';
 import type { AuditRecord, MemberRecord } from '../model/records.ts';
+import type { Epoch } from '../model/wireguard-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RollStores } from '../store/roll-stores.ts';
 import type { Store } from '../store/store.ts';
 import type { SealingKey } from '../trust/sealing.ts';
+import { AcknowledgementRelay } from './acknowledgement-relay.ts';
+import { ActingRequests } from './acting-requests.ts';
 import { createAlsoInAnnouncer } from './also-in-announcer.ts';
 import type { Directory } from './directory/directory.ts';
 import { DirectoryFollower } from './directory/directory-follower.ts';
@@ -14,6 +17,8 @@ import { GatewayKeeper } from './gateway/gateway-keeper.ts';
 import type { CallerContext } from './http/caller.ts';
 import { OperatorAccess } from './http/operator-access.ts';
 import type { MasterIdentity } from './master-identity.ts';
+import { MasterLinks } from './master-links.ts';
+import { MemberCertificates } from './member-certificates.ts';
 import { Membership } from './membership.ts';
 import { LiveEvents } from './observability/live-events.ts';
 import type { MasterMetrics } from './observability/master-metrics.ts';
@@ -62,9 +67,12 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   readonly sessions: SessionListener;
   readonly access: OperatorAccess;
   readonly views: SubsetViews;
+  readonly certificates: MemberCertificates;
+  readonly links: MasterLinks;
   readonly events = new LiveEvents();
   readonly #options: MasterOptions;
   readonly #dependencies: MasterDependencies;
+  readonly #relay: AcknowledgementRelay;
 
   private constructor(
     follower: DirectoryFollower,
@@ -77,28 +85,24 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     this.follower = follower;
     this.directory = follower.directory;
     this.views = new SubsetViews(this.directory);
-    this.hub = new SessionHub(dependencies);
+    const parts = { ...dependencies, directory: this.directory };
+    this.links = new MasterLinks({ identity: options.identity, directory: this.directory });
+    this.certificates = new MemberCertificates(parts);
+    this.hub = new SessionHub({
+      ...dependencies,
+      onAcknowledged: (...acknowledgement) => this.#acknowledged(...acknowledgement),
+    });
     this.subsets = this.#createSubsets();
+    this.#relay = this.#createRelay();
     this.gateway = new GatewayKeeper(
       { master: options.name, keys: options.identity.wireguard },
       { ...dependencies, directory: this.directory, subsets: this.subsets },
     );
     const callerContext = (): CallerContext => this.#callerContext();
     this.access = new OperatorAccess({ observer: this, callerContext });
-    const gate = new Membership({
-      ...dependencies,
-      directory: this.directory,
-      subsets: this.subsets,
-      views: this.views,
-      gatewayReady: () => this.gateway.refresh(),
-      announceAlsoIn: createAlsoInAnnouncer(
-        { identity: options.identity, directory: this.directory },
-        dependencies,
-      ),
-    });
     this.sessions = new SessionListener({
       ...dependencies,
-      gate,
+      gate: this.#createGate(),
       hub: this.hub,
       observer: this,
       callerContext,
@@ -118,26 +122,58 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   }
 
   #createSubsets(): SubsetKeeper {
+    const { metrics, store: directoryStore } = this.#dependencies;
     return new SubsetKeeper(
       { master: this.#options.name },
       {
         ...this.#dependencies,
+        directoryStore,
         sealingKey: this.#options.sealingKey,
         directory: this.directory,
+        links: this.links,
         events: this,
         followed: this,
         isConnected: ({ subset, name }) => this.hub.find(subset, name) !== undefined,
+        isAlive: (master) => this.#isAlive(master),
         onActingChanged: (subset) => this.#actingChanged(subset),
-        onRollEvents: (subset, count) =>
-          this.#dependencies.metrics.storeEvents(`roll/${subset}`, count),
+        onServedNoMore: (subset) => this.#servedNoMore(subset),
+        onTakeover: (subset, change) => metrics.actingChanged(subset, change),
+        onRenewalFailed: (subset) => metrics.leaseRenewalFailed(subset),
+        onRollEvents: (subset, count) => metrics.storeEvents(`roll/${subset}`, count),
       },
     );
   }
 
+  #createGate(): Membership {
+    const { subsets, directory, views, certificates, links } = this;
+    const dependencies = { ...this.#dependencies, subsets, directory, views, certificates, links };
+    const { metrics } = this.#dependencies;
+    return new Membership({
+      ...dependencies,
+      requests: new ActingRequests({
+        ...dependencies,
+        onPassedOn: (kind, outcome) => metrics.passedOn(kind, outcome),
+      }),
+      gatewayReady: () => this.gateway.refresh(),
+      announceAlsoIn: createAlsoInAnnouncer(dependencies),
+    });
+  }
+
+  #createRelay(): AcknowledgementRelay {
+    const { metrics } = this.#dependencies;
+    return new AcknowledgementRelay({
+      ...this.#dependencies,
+      subsets: this.subsets,
+      links: this.links,
+      acknowledged: (subset, member, epoch) => this.hub.acknowledged(subset, member, epoch),
+      onPassedOn: (kind, outcome) => metrics.passedOn(kind, outcome),
+    });
+  }
+
   /** What the API's handlers need. */
   get parts() {
-    const { access, directory, subsets, hub, gateway, events } = this;
-    return { access, directory, subsets, hub, gateway, events };
+    const { name: master, access, directory, subsets, hub, gateway, events, certificates } = this;
+    return { master, access, directory, subsets, hub, gateway, events, certificates };
   }
 
   /** Any master may; the ones with higher indexes give the others time to be first. */
@@ -156,11 +192,28 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     void this.gateway.refresh();
   }
 
-  #actingChanged(subset: SubsetName): void {
-    const served = this.subsets.serving().find((one) => one.subset === subset);
+  #actingChanged(subset: SubsetName): Promise<unknown> {
+    const served = this.subsets.findServed(subset);
     if (served) this.#refreshView(served);
-    else this.views.forget(subset);
+    return this.gateway.refresh();
+  }
+
+  #servedNoMore(subset: SubsetName): void {
+    this.views.forget(subset);
+    this.#relay.forget(subset);
+    this.hub.closeSubset(subset);
     void this.gateway.refresh();
+  }
+
+  /** Of a path that nobody has tried yet nothing bad is known. */
+  #isAlive(master: MasterName): boolean {
+    const path = this.gateway.pathStatuses().get(master);
+    return !path?.isProven || path.isAlive;
+  }
+
+  #acknowledged(subset: SubsetName, member: MemberName, epoch: Epoch): void {
+    if (this.subsets.find(subset)) this.hub.acknowledged(subset, member, epoch);
+    else this.#relay.add(subset, member, epoch);
   }
 
   rollChanged(_subset: SubsetName): void {

@@ -8,8 +8,10 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { type InviteClaims, readInviteToken, verifyInviteToken } from '../trust/invite-token.ts';
 import { TrustError } from '../trust/trust-error.ts';
+import type { ActingRequests } from './acting-requests.ts';
 import type { Directory } from './directory/directory.ts';
 import { MasterError } from './master-error.ts';
+import type { MemberCertificates } from './member-certificates.ts';
 import type { SessionMember } from './session/member-session.ts';
 import {
   type JoinOutcome,
@@ -19,7 +21,8 @@ import {
   type StrangerCaller,
 } from './session/membership-gate.ts';
 import type { ActingSubset } from './subset/acting-subset.ts';
-import { issueMemberChain } from './subset/authorities.ts';
+import type { Roll } from './subset/roll.ts';
+import type { ServedSubset } from './subset/served-subset.ts';
 import type { SubsetKeeper } from './subset/subset-keeper.ts';
 import type { SubsetViews } from './subset/subset-views.ts';
 
@@ -27,6 +30,8 @@ export interface MembershipDependencies {
   readonly directory: Directory;
   readonly subsets: SubsetKeeper;
   readonly views: SubsetViews;
+  readonly certificates: MemberCertificates;
+  readonly requests: ActingRequests;
   readonly clock: Clock;
   readonly log: Log;
   /** Resolves when the gateway has done what it can to let the newest roll through; never rejects. */
@@ -35,7 +40,7 @@ export interface MembershipDependencies {
   readonly announceAlsoIn: (caller: KnownCaller, chain: readonly string[]) => void;
 }
 
-/** What control sessions ask for, answered out of the subsets that this master acts for. */
+/** What control sessions ask for, answered out of the subsets that this master serves. */
 export class Membership implements MembershipGate {
   readonly #dependencies: MembershipDependencies;
 
@@ -47,11 +52,10 @@ export class Membership implements MembershipGate {
     const { subset, claims } = await this.#checkToken(message.token);
     const { identityKey } = caller;
     this.#requireUnclaimed(message.keys.acting, subset);
-    const result = await subset.admissions.admit(claims.inviteId, {
-      name: message.name,
-      identityKey,
-      keys: message.keys,
-    });
+    const request = { name: message.name, identityKey, keys: message.keys };
+    const result = await subset.admissions
+      .admit(claims.inviteId, request)
+      .catch((error: unknown) => Promise.reject(asWrongMaster(error)));
     subset.growIfNeeded();
     if (result.kind === 'refused') {
       // Another block is on its way then, if the VPN has one left.
@@ -62,7 +66,7 @@ export class Membership implements MembershipGate {
       ? await subset.renewals.renew(result.member.name)
       : result.member;
     const [chain] = await Promise.all([
-      this.#issue(subset, member, caller.publicKey),
+      this.#dependencies.certificates.issue(subset, member, caller.publicKey),
       this.#dependencies.gatewayReady(),
     ]);
     await this.#linkSubsets(subset, member, caller, chain);
@@ -72,29 +76,52 @@ export class Membership implements MembershipGate {
     };
   }
 
-  recognise(caller: KnownCaller): SessionMember {
-    return { ...this.#require(caller).member, identityKey: caller.identityKey };
+  async recognise(caller: KnownCaller): Promise<SessionMember> {
+    const { identity, identityKey } = caller;
+    if (identity.kind !== 'member') {
+      throw new SessionRefusal(`${identity.name} is no member but a ${identity.kind}`, {
+        code: 'not-a-member',
+      });
+    }
+    const { subset, roll } = this.#served(identity.subset);
+    const known = roll.findActive(identity.name);
+    if (known?.identityKey !== identityKey) {
+      await this.#refuse({ subset, name: identity.name, identityKey }, roll);
+    }
+    return { subset, name: identity.name, identityKey };
   }
 
-  async renew({ subset, name }: SessionMember, publicKey: Buffer): Promise<readonly string[]> {
-    const acting = this.#acting(subset);
-    return this.#issue(acting, await acting.renewals.renew(name), publicKey);
+  renew(member: SessionMember, publicKey: Buffer): Promise<readonly string[]> {
+    return this.#dependencies.requests.renew(member, publicKey);
   }
 
-  async leave({ subset, name }: SessionMember): Promise<void> {
-    await this.#dependencies.subsets
-      .require(subset)
-      .departures.remove(name, 'left', `member:${name}`);
+  leave(member: SessionMember): Promise<void> {
+    return this.#dependencies.requests.leave(member);
   }
 
   view({ subset, name, identityKey }: SessionMember): View {
-    const { roll } = this.#acting(subset).state;
+    const { roll } = this.#served(subset);
     if (roll.findActive(name)?.identityKey !== identityKey) {
       throw new SessionRefusal(`${name} is not in the roll of ${subset} any more`, {
         code: 'not-a-member',
       });
     }
     return this.#dependencies.views.current(subset);
+  }
+
+  /** A followed roll may not have what was written a moment ago, so that a no is the store's to say. */
+  async #refuse(member: SessionMember, roll: Roll): Promise<never> {
+    const { subset, name } = member;
+    const { subsets } = this.#dependencies;
+    if (subsets.find(subset)) throw refusalOf(member, roll.findByName(name));
+    const stored = await subsets.duty(subset).readMember(name);
+    if (stored?.state !== 'active' || stored.identityKey !== member.identityKey) {
+      throw refusalOf(member, stored);
+    }
+    throw new SessionRefusal(`this master has not heard yet that ${name} is in ${subset}`, {
+      code: 'unavailable',
+      retryable: true,
+    });
   }
 
   /**
@@ -127,8 +154,8 @@ export class Membership implements MembershipGate {
   #requireUnclaimed(key: WireguardPublicKey, joined: ActingSubset): void {
     const { subsets, directory } = this.#dependencies;
     const isOfMember = subsets
-      .acting()
-      .some((other) => other !== joined && other.state.roll.findByWireguardKey(key));
+      .serving()
+      .some(({ subset, roll }) => subset !== joined.state.subset && roll.findByWireguardKey(key));
     const isOfMaster = [...directory.masters.values()].some(
       ({ keys }) => keys.members === key || keys.backbone === key,
     );
@@ -144,49 +171,17 @@ export class Membership implements MembershipGate {
     try {
       return this.#dependencies.subsets.require(name);
     } catch (error) {
-      if (!(error instanceof MasterError)) throw error;
-      throw new SessionRefusal(error.message, {
-        code: 'wrong-master',
-        retryable: true,
-        cause: error,
-      });
+      throw asWrongMaster(error);
     }
   }
 
-  #require(caller: KnownCaller): { subset: ActingSubset; member: MemberRecord } {
-    const { identity, identityKey } = caller;
-    if (identity.kind !== 'member') {
-      throw new SessionRefusal(`${identity.name} is no member but a ${identity.kind}`, {
-        code: 'not-a-member',
-      });
+  /** Acting or following. @throws SessionRefusal `wrong-master` */
+  #served(name: SubsetName): ServedSubset {
+    try {
+      return this.#dependencies.subsets.requireServed(name);
+    } catch (error) {
+      throw asWrongMaster(error);
     }
-    const subset = this.#acting(identity.subset);
-    const member = subset.state.roll.findActive(identity.name);
-    if (member?.identityKey === identityKey) return { subset, member };
-    const former = subset.state.roll.findByName(identity.name);
-    if (former?.state === 'suspended' && former.identityKey === identityKey) {
-      throw new SessionRefusal(describeSuspension(former), { code: 'suspended', retryable: true });
-    }
-    const what =
-      former?.identityKey === identityKey
-        ? `is out of ${identity.subset}: ${former.state}`
-        : `is not in the roll of ${identity.subset}`;
-    throw new SessionRefusal(`${identity.name} ${what}`, {
-      code: former?.state === 'banned' ? 'banned' : 'not-a-member',
-    });
-  }
-
-  #issue(
-    subset: ActingSubset,
-    member: MemberRecord,
-    publicKey: Buffer,
-  ): Promise<readonly string[]> {
-    return issueMemberChain(subset.authorities, {
-      vpn: this.#dependencies.directory.vpn.name,
-      member,
-      publicKey,
-      nowMs: this.#dependencies.clock.nowMs(),
-    });
   }
 
   /** A node that is in another subset already becomes a shared member: both rolls say so, and a ban finds both. */
@@ -217,4 +212,26 @@ export class Membership implements MembershipGate {
       rootCertificate: vpn.rootCertificate,
     };
   }
+}
+
+function refusalOf(
+  { subset, name, identityKey }: SessionMember,
+  former?: MemberRecord,
+): SessionRefusal {
+  if (former?.identityKey !== identityKey) {
+    return new SessionRefusal(`${name} is not in the roll of ${subset}`, { code: 'not-a-member' });
+  }
+  if (former.state === 'suspended') {
+    return new SessionRefusal(describeSuspension(former), { code: 'suspended', retryable: true });
+  }
+  return new SessionRefusal(`${name} is out of ${subset}: ${former.state}`, {
+    code: former.state === 'banned' ? 'banned' : 'not-a-member',
+  });
+}
+
+/** Whoever asks the wrong master, or one that is about to be it, is to ask another one. */
+function asWrongMaster(error: unknown): unknown {
+  if (!(error instanceof MasterError)) return error;
+  if (error.code !== 'not-acting' && error.code !== 'no-such-subset') return error;
+  return new SessionRefusal(error.message, { code: 'wrong-master', retryable: true, cause: error });
 }

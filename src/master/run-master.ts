@@ -82,6 +82,7 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
   );
   log.info({ vpn: vpn.name, listen: config.listen, backend: machine.host.backend }, 'serving');
   await aborted(running);
+  await master.subsets.handOverAll();
   if (!signal.aborted) throw stop.signal.reason;
 }
 
@@ -225,11 +226,12 @@ async function serve(
 function observeMaster(master: Master, { metrics, clock, host }: ServeDependencies): void {
   metrics.observe({
     subsets: () =>
-      master.subsets.acting().map(({ state }) => ({
-        subset: state.subset,
-        members: state.roll.activeCount,
-        sessions: master.hub.count(state.subset),
-        epoch: state.key.epoch,
+      master.subsets.serving().map(({ subset, roll, key }) => ({
+        subset,
+        role: master.subsets.find(subset) ? 'acting' : 'backup',
+        members: roll.activeCount,
+        sessions: master.hub.count(subset),
+        epoch: key.epoch,
       })),
     backboneHandshakes: async () =>
       describeNeighbours(master, await master.gateway.observe(), clock.nowMs()).flatMap(

@@ -1,7 +1,8 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import type { EndpointDefinition } from '../../api/endpoint-definition.ts';
-import type { Identity } from '../../model/names.ts';
+import type { Identity, MasterName, SubsetName } from '../../model/names.ts';
+import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
 import type { KnownCaller } from '../session/membership-gate.ts';
 import { type CallerContext, identifyCaller } from './caller.ts';
@@ -29,6 +30,23 @@ export class OperatorAccess {
     const caller = await this.require(request.raw.socket as TLSSocket, [endpoint.caller]);
     this.#observer.received(describeCaller(caller.identity), `${endpoint.method} ${endpoint.path}`);
     return caller;
+  }
+
+  /**
+   * Whether the caller is one of the masters of the subset: only they act for its members.
+   * @throws MasterError `not-permitted`
+   */
+  requireServing(
+    { identity }: KnownCaller,
+    subset: SubsetName,
+    directory: Pick<Directory, 'isServing'>,
+  ): MasterName {
+    if (identity.kind === 'master' && directory.isServing(identity.name, subset)) {
+      return identity.name;
+    }
+    const message = `${identity.name} is no master of ${subset}`;
+    this.#observer.refused('not-permitted', message);
+    throw new MasterError(message, { code: 'not-permitted', fields: { subset } });
   }
 
   /** @throws MasterError `not-permitted` when the other end is none of the kinds */

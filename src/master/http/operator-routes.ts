@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { directoryView } from '../../api/directory-view.ts';
-import type { EndpointDefinition } from '../../api/endpoint-definition.ts';
 import * as api from '../../api/endpoints.ts';
-import { type EndpointHandler, serveEndpoint } from '../../api/server/serve-endpoint.ts';
+import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
 import type { SubsetName } from '../../model/names.ts';
 import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -12,16 +11,20 @@ import type { Directory } from '../directory/directory.ts';
 import type { GatewayKeeper } from '../gateway/gateway-keeper.ts';
 import { MasterError } from '../master-error.ts';
 import type { LiveEvents } from '../observability/live-events.ts';
-import type { KnownCaller } from '../session/membership-gate.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
+import {
+  addFailoverRoutes,
+  type FailoverRoutesDependencies,
+  type Serve,
+} from './failover-routes.ts';
 import { recordAlsoIn } from './handlers/also-in-handler.ts';
 import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
 
-export interface OperatorRoutesDependencies {
+export interface OperatorRoutesDependencies extends FailoverRoutesDependencies {
   readonly access: OperatorAccess;
   readonly directory: Directory;
   readonly subsets: SubsetKeeper;
@@ -32,11 +35,6 @@ export interface OperatorRoutesDependencies {
   readonly clock: Clock;
   readonly describeStatus: () => Promise<api.MasterStatus>;
 }
-
-type Serve = <E extends EndpointDefinition>(
-  endpoint: E,
-  handler: EndpointHandler<E, KnownCaller>,
-) => void;
 
 /** Every endpoint of the API and what answers it. */
 export function addOperatorRoutes(
@@ -54,10 +52,11 @@ export function addOperatorRoutes(
   addMasterRoutes(serve, dependencies);
   addInviteRoutes(serve, dependencies);
   addMemberRoutes(serve, dependencies);
+  addFailoverRoutes(serve, dependencies);
 }
 
 function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
-  const { directory, events, subsets, store } = dependencies;
+  const { directory, events, subsets } = dependencies;
   serve(api.getDirectory, async () =>
     directoryView({
       vpn: directory.vpn,
@@ -70,8 +69,8 @@ function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   serve(api.getStatus, () => dependencies.describeStatus());
   serve(api.watchEvents, async (_request, { signal }) => events.subscribe(signal));
   serve(api.listAudit, async ({ params, query }) => {
-    const { subset } = subsets.require(params.subset).state;
-    return { entries: await readAudit(store, subset, query.limit) };
+    const store = subsets.requireStore(params.subset);
+    return { entries: await readAudit(store, params.subset, query.limit) };
   });
 }
 
@@ -110,10 +109,10 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   const members = new MemberHandlers(dependencies);
   const removals = new RemovalHandler(dependencies);
   serve(api.listMembers, async ({ params, query }) =>
-    members.list(subsets.require(params.subset), query),
+    members.list(subsets.requireServed(params.subset), query),
   );
   serve(api.getMember, async ({ params }) =>
-    members.show(subsets.require(params.subset), params.name),
+    members.show(subsets.requireServed(params.subset), params.name),
   );
   serve(api.removeMember, async ({ params, body }, { caller, signal }) =>
     removals.remove(

@@ -1,8 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ActingChange } from '../../model/records.ts';
+import { FailoverMetrics, observeRoles } from './failover-metrics.ts';
 
 /** A figure that is read when Prometheus asks for it, by subset. */
 export interface SubsetFigures {
   readonly subset: string;
+  readonly role: 'acting' | 'backup';
   readonly members: number;
   readonly sessions: number;
   readonly epoch: number;
@@ -30,9 +33,11 @@ export class MasterMetrics {
   readonly #refused: Counter<'code'>;
   readonly #storeSeconds: Histogram<'operation'>;
   readonly #storeEvents: Counter<'scope'>;
+  readonly #failover: FailoverMetrics;
 
   constructor() {
     const registers = [this.registry];
+    this.#failover = new FailoverMetrics(this.registry);
     collectDefaultMetrics({ register: this.registry });
     this.#received = new Counter({
       name: 'hanse_control_messages_received_total',
@@ -59,6 +64,19 @@ export class MasterMetrics {
       labelNames: ['scope'],
       registers,
     });
+  }
+
+  actingChanged(subset: string, change: ActingChange): void {
+    this.#failover.actingChanges.inc({ subset, change });
+  }
+
+  leaseRenewalFailed(subset: string): void {
+    this.#failover.renewalsFailed.inc({ subset });
+  }
+
+  /** @param kind what a member asked for that was asked of another master */
+  passedOn(kind: string, outcome: 'done' | 'failed'): void {
+    this.#failover.passedOn.inc({ kind, outcome });
   }
 
   received(sender: string, kind: string): void {
@@ -125,6 +143,7 @@ export class MasterMetrics {
     perSubset('hanse_members', 'Active members in the roll', ({ members }) => members);
     perSubset('hanse_sessions', 'Members with a control session here', ({ sessions }) => sessions);
     perSubset('hanse_epoch', 'Epoch of the subset key', ({ epoch }) => epoch);
+    observeRoles(this.registry, () => sources.subsets());
     this.#observeBackbone(sources);
     this.#observePaths(sources);
     this.#observeDrops(sources);

@@ -128,7 +128,7 @@ export class Connection {
       });
     }
     if (message.type === 'renew') {
-      await this.#renew(this.#dependencies.gate.recognise(caller), caller);
+      await this.#renew(await this.#dependencies.gate.recognise(caller), caller);
       this.#caller = { ...caller, expired: false };
       return;
     }
@@ -138,8 +138,10 @@ export class Connection {
         code: 'not-a-member',
       });
     }
-    const session = this.#goLive(this.#dependencies.gate.recognise(caller));
-    this.#resume(session, message);
+    const member = await this.#dependencies.gate.recognise(caller);
+    // Gone meanwhile: nobody would ever take such a session out of the hub.
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#resume(this.#goLive(member), message);
   }
 
   async #handleLive(

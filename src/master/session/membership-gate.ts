@@ -7,7 +7,7 @@ import type { MemberSession, SessionMember } from './member-session.ts';
 export interface MembershipGate {
   join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome>;
   /** The member that the certificate speaks for, if it is in a roll here. @throws `not-a-member`, `wrong-master` */
-  recognise(caller: KnownCaller): SessionMember;
+  recognise(caller: KnownCaller): Promise<SessionMember>;
   /**
    * A younger certificate for the same keys.
    * @param publicKey the member's identity key, which the TLS handshake has proved

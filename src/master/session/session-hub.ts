@@ -19,14 +19,22 @@ export interface AppliedView {
   readonly epoch: Epoch;
 }
 
+export interface SessionHubDependencies {
+  readonly clock: Clock;
+  /** A member with a session here has applied a key. */
+  readonly onAcknowledged: (subset: SubsetName, member: MemberName, epoch: Epoch) => void;
+}
+
 /** All live sessions, by subset and member: at most one each. */
 export class SessionHub {
   readonly #subsets = new Map<SubsetName, Map<MemberName, MemberSession>>();
   readonly #listeners = new Map<SubsetName, Set<AcknowledgementListener>>();
   readonly #clock: Clock;
+  readonly #onAcknowledged: SessionHubDependencies['onAcknowledged'];
 
-  constructor(dependencies: { readonly clock: Clock }) {
+  constructor(dependencies: SessionHubDependencies) {
     this.#clock = dependencies.clock;
+    this.#onAcknowledged = dependencies.onAcknowledged;
   }
 
   /** The member's session from now on; an older one of the same member is cut. */
@@ -99,10 +107,10 @@ export class SessionHub {
     if (epoch <= session.appliedEpoch) return;
     session.appliedEpoch = epoch;
     const { subset, name } = session.member;
-    this.acknowledged(subset, name, epoch);
+    this.#onAcknowledged(subset, name, epoch);
   }
 
-  /** Whether a session here says so, or one with another master. */
+  /** To be told to those who wait for it, whether a session here said so or one with another master. */
   acknowledged(subset: SubsetName, member: MemberName, epoch: Epoch): void {
     for (const listener of this.#listeners.get(subset) ?? []) listener(member, epoch);
   }
@@ -120,6 +128,16 @@ export class SessionHub {
       await this.#clock.sleep(heartbeatRoundMs / heartbeatSlots, signal).catch(() => undefined);
       for (const sessions of this.#subsets.values()) pingSlot(sessions, slot);
     }
+  }
+
+  /** All sessions at the moment. */
+  sessions(): readonly MemberSession[] {
+    return [...this.#subsets.values()].flatMap((sessions) => [...sessions.values()]);
+  }
+
+  /** The subset is not served here any more: its members are asked to turn to another master. */
+  closeSubset(subset: SubsetName): void {
+    for (const session of this.#subsets.get(subset)?.values() ?? []) session.closeForRestart();
   }
 
   /** Asks everybody to come back later, because this master stops. */

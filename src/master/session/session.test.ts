@@ -6,6 +6,7 @@ import { RunningMaster } from '../../../test/support/running-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import { confirmMember, listMembers } from '../../api/endpoints.ts';
+import { memberLinkLocal } from '../../core/addressing.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
 import { identityKeyOf, identityOfLeaf } from '../../trust/leaf-certificate.ts';
@@ -52,7 +53,9 @@ test('a node with an invite becomes a member: certificate, place, view, and a pe
   });
   assert.equal(leaf.wireguardKeys['acting'], node.wireguardKey);
   const peer = elbe.host.memberPeers.find(({ publicKey }) => publicKey === node.wireguardKey);
-  assert.deepEqual(peer?.allowedIps, [`${admitted.place.ipv4}/32`, `${admitted.place.ipv6}/128`]);
+  const { ipv4, ipv6 } = admitted.place;
+  const linkLocal = memberLinkLocal(ipv6);
+  assert.deepEqual(peer?.allowedIps, [`${ipv4}/32`, `${ipv6}/128`, `${linkLocal}/128`]);
   assert.equal(admitted.view.acting.name, 'elbe');
   assert.equal(admitted.view.key.groupKey, elbe.subset('hamburg').state.key.groupKey);
 });

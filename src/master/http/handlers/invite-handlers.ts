@@ -34,9 +34,12 @@ export async function createInvite(
 }
 
 /** Where a newcomer may ask: the acting master first. @throws MasterError `not-acting` before the directory has it */
-function contactsOf(subset: ActingSubset, { masters }: Directory): InviteClaims['control'] {
-  const { acting, backups } = subset.state.record;
-  const [first, ...others] = [acting, ...backups].flatMap((name) => {
+function contactsOf({ state }: ActingSubset, directory: Directory): InviteClaims['control'] {
+  const { masters } = directory;
+  const acting = directory.actingNow(state.subset) ?? state.record.acting;
+  const serving = [state.record.acting, ...state.record.backups];
+  const inOrder = [acting, ...serving.filter((name) => name !== acting)];
+  const [first, ...others] = inOrder.flatMap((name) => {
     const known = masters.get(name);
     return known ? [{ master: name, endpoint: known.record.control }] : [];
   });

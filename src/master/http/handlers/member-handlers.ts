@@ -1,16 +1,21 @@
 import type { MemberSelection, MemberView } from '../../../api/endpoints.ts';
+import { blockOrdinalOf } from '../../../core/addressing.ts';
+import { preferenceOrder, type ServingMasters } from '../../../core/master-preference.ts';
 import type { PeerObservation } from '../../../host/host.ts';
-import type { MemberName } from '../../../model/names.ts';
+import type { MemberName, SubsetName } from '../../../model/names.ts';
 import type { MemberRecord } from '../../../model/records.ts';
 import type { Clock } from '../../../runtime/clock.ts';
+import type { Directory } from '../../directory/directory.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
-import type { ActingSubset } from '../../subset/acting-subset.ts';
 import type { Roll } from '../../subset/roll.ts';
+import type { ServedSubset } from '../../subset/served-subset.ts';
+import { noSuchMember } from '../../subset/subset-state.ts';
 
 export interface MemberHandlersDependencies {
   readonly hub: SessionHub;
   readonly gateway: GatewayKeeper;
+  readonly directory: Directory;
   readonly clock: Clock;
 }
 
@@ -31,14 +36,14 @@ export class MemberHandlers {
   }
 
   async list(
-    subset: ActingSubset,
+    served: ServedSubset,
     query: {
       readonly state: MemberSelection;
       readonly after?: MemberName | undefined;
       readonly limit: number;
     },
   ): Promise<MemberPage> {
-    const { roll } = subset.state;
+    const { roll } = served;
     const members = selectMembers(roll, query.state).sort((a, b) => (a.name < b.name ? -1 : 1));
     const { after } = query;
     const start = after === undefined ? 0 : members.findIndex(({ name }) => name > after);
@@ -47,16 +52,17 @@ export class MemberHandlers {
     const more = last !== undefined && start + page.length < members.length;
     const observations = await this.#observe();
     return {
-      members: page.map((member) => this.#view(subset, member, observations)),
+      members: page.map((member) => this.#view(member, observations)),
       ...(more ? { next: last.name } : {}),
       total: members.length,
     };
   }
 
   /** A former member is shown too, as long as its name rests. @throws MasterError `no-such-member` */
-  async show(subset: ActingSubset, name: MemberName): Promise<MemberView> {
-    const member = subset.state.roll.findByName(name) ?? subset.state.requireActive(name);
-    return this.#view(subset, member, await this.#observe());
+  async show({ subset, roll }: ServedSubset, name: MemberName): Promise<MemberView> {
+    const member = roll.findByName(name);
+    if (!member) throw noSuchMember(name, subset);
+    return this.#view(member, await this.#observe());
   }
 
   async #observe(): Promise<Observations> {
@@ -65,24 +71,30 @@ export class MemberHandlers {
     );
   }
 
-  #view(subset: ActingSubset, member: MemberRecord, observations: Observations): MemberView {
-    const { acting, backups } = subset.state.record;
+  #view(member: MemberRecord, observations: Observations): MemberView {
+    const serving = this.#serving(member.subset);
+    const { home, acting, backups } = serving;
     const { version: _version, addressIndex: _index, inviteId: _invite, ...shown } = member;
-    const session = this.#sessionView(subset, member);
+    const session = this.#sessionView(member);
     const tunnel = observations.get(member.keys.acting);
     return {
       ...shown,
       acting,
-      backups,
-      order: [acting, ...backups],
+      backups: [home, ...backups].filter((name) => name !== acting),
+      order: [...preferenceOrder(serving, blockOrdinalOf(member.ipv6))],
       ...(session ? { session } : {}),
       ...(tunnel ? { tunnel: this.#tunnelView(tunnel) } : {}),
     };
   }
 
-  #sessionView(subset: ActingSubset, { name, state }: MemberRecord): MemberView['session'] {
-    const session =
-      state === 'active' ? this.#dependencies.hub.find(subset.state.subset, name) : undefined;
+  #serving(subset: SubsetName): ServingMasters {
+    const serving = this.#dependencies.directory.servingMasters(subset);
+    if (serving) return serving;
+    throw new Error(`the directory has no ${subset}, which is served`);
+  }
+
+  #sessionView({ subset, name, state }: MemberRecord): MemberView['session'] {
+    const session = state === 'active' ? this.#dependencies.hub.find(subset, name) : undefined;
     if (!session) return undefined;
     const { sinceMs, remote, appliedRevision } = session;
     return { sinceMs, remote, behindByChanges: appliedRevision < session.sentRevision };

@@ -1,0 +1,174 @@
+import type { DrainProgress } from '../../../api/failover-endpoints.ts';
+import { describeError } from '../../../model/error.ts';
+import type { MasterName } from '../../../model/names.ts';
+import { encodeRecord } from '../../../model/records.ts';
+import type { Clock } from '../../../runtime/clock.ts';
+import { Deadline } from '../../../runtime/deadline.ts';
+import { drainKey, masterKey } from '../../../store/keys.ts';
+import type { Store } from '../../../store/store.ts';
+import type { Directory } from '../../directory/directory.ts';
+import { MasterError } from '../../master-error.ts';
+import type { SessionHub } from '../../session/session-hub.ts';
+import type { SubsetDuty } from '../../subset/subset-duty.ts';
+import type { SubsetKeeper } from '../../subset/subset-keeper.ts';
+
+export interface DrainHandlerDependencies {
+  readonly master: MasterName;
+  readonly subsets: SubsetKeeper;
+  readonly directory: Directory;
+  readonly hub: SessionHub;
+  /** The directory's. */
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+/** Below what another master takes in of new sessions (docs/operations.md), so that it has time for more. */
+const sessionsPerStep = 15;
+const stepMs = 100;
+const reportEverySteps = 10;
+const lookEveryMs = 50;
+/** For a subset to come home once it was asked for. */
+const returnTimeoutMs = 10_000;
+const askAgainMs = 500;
+
+/** Empties this master, and ends that. */
+export class DrainHandler {
+  readonly #dependencies: DrainHandlerDependencies;
+
+  constructor(dependencies: DrainHandlerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * Resolves when all masters are being told that this one takes nothing; the stream tells the rest.
+   * @throws MasterError `refused` when the master is another; StoreError
+   */
+  async drain(
+    request: { readonly master: MasterName; readonly by: string; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<DrainProgress>> {
+    this.#requireSelf(request.master);
+    const { store, clock, directory } = this.#dependencies;
+    const { master, by } = request;
+    const startMs = clock.monotonicMs();
+    const value = encodeRecord({ version: 1, master, by, atMs: clock.nowMs() });
+    const key = drainKey(master);
+    await store.transact({ if: [{ key, modRevision: 0 }], then: [{ put: key, value }] }, signal);
+    while (!directory.drains.has(master)) await clock.sleep(lookEveryMs, signal);
+    const deadline = new Deadline(request.waitMs, signal);
+    return this.#empty(deadline, () => Math.round(clock.monotonicMs() - startMs));
+  }
+
+  /** @throws MasterError `refused` when the master is another; StoreError */
+  async return(
+    master: MasterName,
+    signal: AbortSignal,
+  ): Promise<{ subsets: { subset: SubsetDuty['subset']; returned: boolean; reason?: string }[] }> {
+    this.#requireSelf(master);
+    const { directory, subsets, clock } = this.#dependencies;
+    await this.#endDrain(master, signal);
+    while (directory.drains.has(master)) await clock.sleep(lookEveryMs, signal);
+    const own = subsets.duties().filter(({ subset }) => directory.homeOf(subset) === master);
+    using deadline = new Deadline(returnTimeoutMs, signal);
+    const results = own.map(async (duty) => {
+      const reason = await this.#takeBack(duty, deadline.signal);
+      const { subset } = duty;
+      return { subset, returned: reason === undefined, ...(reason ? { reason } : {}) };
+    });
+    return { subsets: await Promise.all(results) };
+  }
+
+  async *#empty(deadline: Deadline, elapsedMs: () => number): AsyncGenerator<DrainProgress> {
+    try {
+      let kept = 0;
+      for await (const progress of this.#handOverAll(deadline.signal, elapsedMs)) {
+        if (progress.type === 'kept') kept += 1;
+        yield progress;
+      }
+      yield* this.#closeSessions(deadline.signal, elapsedMs);
+      const sessions = this.#dependencies.hub.sessions().length;
+      yield { type: 'finished', kept, sessions, afterMs: elapsedMs() };
+    } finally {
+      deadline[Symbol.dispose]();
+    }
+  }
+
+  async *#handOverAll(signal: AbortSignal, elapsedMs: () => number): AsyncGenerator<DrainProgress> {
+    const duties = this.#dependencies.subsets.duties().filter(({ acting }) => acting);
+    // All at once, told in their order: one that waits for a dead backup holds no other up.
+    const handovers = duties.map((duty) =>
+      duty
+        .handOverToBackup(signal)
+        .catch((error: unknown) => ({ master: undefined, reason: describeError(error) })),
+    );
+    for (const [index, { subset }] of duties.entries()) {
+      const target = await handovers[index];
+      if (target?.master !== undefined) {
+        yield { type: 'handed-over', subset, to: target.master, afterMs: elapsedMs() };
+      } else yield { type: 'kept', subset, reason: target?.reason ?? 'unknown' };
+    }
+  }
+
+  /** Not all at once: whoever gets them next has a handshake to make with each. */
+  async *#closeSessions(
+    signal: AbortSignal,
+    elapsedMs: () => number,
+  ): AsyncGenerator<DrainProgress> {
+    const { hub, clock } = this.#dependencies;
+    const leaving = hub.sessions();
+    const isLeft = () => hub.sessions().some((session) => leaving.includes(session));
+    for (let step = 0; !signal.aborted; step += 1) {
+      const due = leaving.slice(step * sessionsPerStep, (step + 1) * sessionsPerStep);
+      for (const session of due) session.closeForRestart();
+      if (step % reportEverySteps === 0) {
+        yield { type: 'sessions', left: hub.sessions().length, afterMs: elapsedMs() };
+        if (due.length === 0 && !isLeft()) return;
+      }
+      await clock.sleep(stepMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** The master's own record is written anew: what members are told may only get newer revisions. */
+  async #endDrain(master: MasterName, signal: AbortSignal): Promise<void> {
+    const { store } = this.#dependencies;
+    const [drain, record] = await Promise.all([
+      store.get(drainKey(master), signal),
+      store.get(masterKey(master), signal),
+    ]);
+    if (!drain || !record) return;
+    const comparisons = [drain, record].map(({ key, modRevision }) => ({ key, modRevision }));
+    const then = [{ delete: drain.key }, { put: record.key, value: record.value }];
+    const { succeeded } = await store.transact({ if: comparisons, then }, signal);
+    if (succeeded) return;
+    throw new MasterError('the record was changed by somebody else at the same time: ask again', {
+      code: 'conflict',
+      fields: { key: drain.key },
+      retryable: true,
+    });
+  }
+
+  /** @returns why it did not come; undefined when this master acts for it now */
+  async #takeBack(duty: SubsetDuty, signal: AbortSignal): Promise<string | undefined> {
+    const { clock } = this.#dependencies;
+    let reason: string | undefined;
+    while (!duty.acting && !signal.aborted) {
+      try {
+        await duty.askBack(signal);
+        while (!duty.acting) await clock.sleep(lookEveryMs, signal);
+      } catch (error) {
+        if (!signal.aborted) reason = describeError(error);
+        await clock.sleep(askAgainMs, signal).catch(() => undefined);
+      }
+    }
+    return duty.acting ? undefined : (reason ?? 'it was not given in time');
+  }
+
+  #requireSelf(master: MasterName): void {
+    const { master: self } = this.#dependencies;
+    if (master === self) return;
+    throw new MasterError(`this is ${self}: ask ${master} itself`, {
+      code: 'refused',
+      fields: { master, self },
+    });
+  }
+}
