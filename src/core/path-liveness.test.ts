@@ -12,6 +12,7 @@ import {
 const settings: LivenessSettings = {
   deadAfterTicks: 5,
   idleProbeTicks: 50,
+  busyTicks: 3,
   deadProbeTicks: 10,
   aliveAfterTicks: 3,
 };
@@ -43,6 +44,17 @@ test('an idle path is probed now and then, and stays alive while that is answere
   const { liveness, probes } = watch([...times(50, nothing), answered, ...times(20, nothing)]);
   assert.equal(liveness.isAlive, true);
   assert.deepEqual([probes[48], probes[49], probes[60]], [false, true, false]);
+});
+
+test('a busy path that falls silent is probed at once, though nothing was sent, and is dead soon', () => {
+  const received: PathObservation = { received: true, sent: false, remoteIsDeaf: false };
+  const busy = watch(times(3, received)).liveness;
+  const { probe } = watchPath(busy, nothing, settings);
+  assert.equal(probe, true);
+  const probed = [nothing, unanswered, ...times(4, nothing)];
+  assert.equal(watch(probed, busy).liveness.isAlive, false);
+  const { probes, liveness } = watch([nothing, answered, ...times(20, nothing)], busy);
+  assert.deepEqual([probes.filter(Boolean).length, liveness.isAlive], [1, true], 'and once only');
 });
 
 test('what is sent and not answered is probed at every tick, and dead after the limit', () => {

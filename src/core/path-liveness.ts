@@ -11,6 +11,11 @@ export interface LivenessSettings {
   readonly deadAfterTicks: number;
   /** An idle tunnel is probed this often. */
   readonly idleProbeTicks: number;
+  /**
+   * A tunnel out of which something came in so many ticks in a row is probed as soon as it falls silent:
+   * who only answers would else notice its death only after the other end has sent by another way.
+   */
+  readonly busyTicks: number;
   /** A dead one this often. */
   readonly deadProbeTicks: number;
   /** A dead tunnel is alive again when it was heard in so many ticks without a longer gap than `deadAfterTicks`. */
@@ -31,7 +36,9 @@ export interface Liveness {
   readonly isAlive: boolean;
   /** Since something came. */
   readonly quietTicks: number;
-  /** Of those, the ones since something was sent that has not been answered by anything. */
+  /** In how many ticks in a row something came, until it fell silent. */
+  readonly heardInARowTicks: number;
+  /** Of the quiet ones, those since something was sent that has not been answered by anything. */
   readonly unansweredTicks: number;
   /** While dead: in how many ticks it was heard. */
   readonly heardTicks: number;
@@ -41,6 +48,7 @@ export interface Liveness {
 export const freshLiveness: Liveness = {
   isAlive: true,
   quietTicks: 0,
+  heardInARowTicks: 0,
   unansweredTicks: 0,
   heardTicks: 0,
 };
@@ -53,12 +61,19 @@ export function watchPath(
 ): { readonly liveness: Liveness; readonly probe: boolean } {
   const isHeard = seen.received && !seen.remoteIsDeaf;
   const quietTicks = seen.received ? 0 : before.quietTicks + 1;
+  const heardInARowTicks = heardInARow(before, seen);
   const isWaiting = !isHeard && (seen.sent || seen.remoteIsDeaf || before.unansweredTicks > 0);
   const unansweredTicks = isWaiting ? before.unansweredTicks + 1 : 0;
+  const counted = { ...before, quietTicks, heardInARowTicks, unansweredTicks };
   const liveness = before.isAlive
-    ? whileAlive({ ...before, quietTicks, unansweredTicks }, settings)
-    : whileDead({ ...before, quietTicks, unansweredTicks }, isHeard, settings);
+    ? whileAlive(counted, settings)
+    : whileDead(counted, isHeard, settings);
   return { liveness, probe: needsProbe(liveness, settings) };
+}
+
+function heardInARow({ quietTicks, heardInARowTicks }: Liveness, seen: PathObservation): number {
+  if (!seen.received) return heardInARowTicks;
+  return quietTicks === 0 ? heardInARowTicks + 1 : 1;
 }
 
 function whileAlive(liveness: Liveness, { deadAfterTicks }: LivenessSettings): Liveness {
@@ -78,10 +93,11 @@ function whileDead(
 }
 
 function needsProbe(
-  { isAlive, quietTicks, unansweredTicks, heardTicks }: Liveness,
-  { idleProbeTicks, deadProbeTicks }: LivenessSettings,
+  { isAlive, quietTicks, heardInARowTicks, unansweredTicks, heardTicks }: Liveness,
+  { idleProbeTicks, busyTicks, deadProbeTicks }: LivenessSettings,
 ): boolean {
   if (isAlive) {
+    if (quietTicks === 1 && heardInARowTicks >= busyTicks) return true;
     return unansweredTicks > 0 || (quietTicks > 0 && quietTicks % idleProbeTicks === 0);
   }
   return heardTicks > 0 || quietTicks % deadProbeTicks === 0;

@@ -26,9 +26,14 @@ const bothAre = ({ left, right }: WatchedTunnel, isAlive: boolean) =>
 const changesOf = ({ left, right }: WatchedTunnel) =>
   [left, right].map(({ watcher }) => watcher.changes.map(({ isAlive }) => isAlive));
 
-test('a path with an answering end stays alive', async () => {
+test('a path with an answering end stays alive, and is proven to be', async () => {
   await using tunnel = await createWatched();
   await bothAre(tunnel, true);
+  await until('both ends have a proof', () =>
+    [tunnel.left, tunnel.right].every(
+      ({ watcher, interfaceName }) => watcher.statuses.get(interfaceName)?.isProven,
+    ),
+  );
   assert.deepEqual(changesOf(tunnel), [[], []]);
 });
 

@@ -28,6 +28,8 @@ export const tickMs = 100;
 
 /** Half a second: well above what a busy process or a lost probe takes, below what people notice. */
 const deadAfterTicks = 5;
+/** More than an answered probe makes, so that no probe leads to the next. */
+const busyTicks = 3;
 /** A second. */
 const deadProbeTicks = 10;
 const aliveAfterTicks = 3;
@@ -102,11 +104,9 @@ export class TunnelWatch {
   /** @param counters undefined when there is no such interface @returns whether it died or came back */
   tick(counters: TunnelCounters | undefined): boolean {
     const wasAlive = this.#liveness.isAlive;
-    const { liveness, probe } = watchPath(
-      this.#liveness,
-      this.#observe(counters),
-      this.#settings(),
-    );
+    const seen = this.#observe(counters);
+    const { liveness, probe } = watchPath(this.#liveness, seen, this.#settings());
+    this.#isProven ||= seen.received && !seen.remoteIsDeaf;
     // What was taken away carries nothing, whatever was heard before.
     const isGone = counters === undefined && this.#counters !== undefined;
     this.#liveness = isGone ? { ...liveness, isAlive: false, heardTicks: 0 } : liveness;
@@ -135,6 +135,7 @@ export class TunnelWatch {
   #settings(): LivenessSettings {
     return {
       deadAfterTicks,
+      busyTicks,
       deadProbeTicks,
       aliveAfterTicks,
       idleProbeTicks: this.#idleProbeTicks,
