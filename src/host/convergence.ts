@@ -4,7 +4,13 @@ import { type Filtered, formatRuleset } from './firewall/ruleset.ts';
 import type { OwnerMark } from './interface-name.ts';
 import { runIpBatch } from './link/ip-json.ts';
 import { type LinkChanges, planLinkChanges } from './link/link-changes.ts';
-import { collectRoutes, planRouteChanges, type Routes, readRoutes } from './link/routes.ts';
+import {
+  collectRoutes,
+  planRouteChanges,
+  type Routes,
+  readRoutes,
+  restoreIpv4Routes,
+} from './link/routes.ts';
 import { applyInterfaceSysctls } from './link/sysctl.ts';
 import { createDevice, type DeviceDependencies, removeDevice } from './wireguard/device.ts';
 import { applyPeers, type ConfiguredDevice } from './wireguard/device-peers.ts';
@@ -62,13 +68,18 @@ export class Convergence {
     const ruleset = await this.#applyRuleset({ interfaceNames, gateway }, before.ruleset);
     await this.#forEach(interfaces, (state) => this.#ensureDevice(state, before, !!gateway));
     const changes = this.#planLinks(this.#working(interfaces), before);
-    await this.#runIp(changes.before);
+    await this.#runIp(changes.flatMap(({ before: lines }) => lines));
     await this.#forgetNotes(this.#working(interfaces), before);
     const devices = await this.#applyPeers(this.#working(interfaces), before);
     const reachable = new Map([...routes].filter(([, { device }]) => devices.has(device)));
     // The kernel has taken the others away with their interfaces.
     const current = new Map([...before.routes].filter(([, { device }]) => !early.includes(device)));
-    await this.#runIp([...planRouteChanges(current, reachable), ...changes.after]);
+    const ends = changes.flatMap(({ name, after, losesIpv4Routes }) => [
+      ...after,
+      // In the same batch, at once: packets are on their way.
+      ...(losesIpv4Routes ? restoreIpv4Routes(name, reachable) : []),
+    ]);
+    await this.#runIp([...planRouteChanges(current, reachable), ...ends]);
     await this.#removeDevices(late);
     this.#throwFailure();
     return { interfaces: this.#remember(wanted, devices), routes, ruleset };
@@ -145,14 +156,15 @@ export class Convergence {
     return devices;
   }
 
-  #planLinks(interfaces: readonly InterfaceState[], before: AppliedHost): LinkChanges {
-    const changes = interfaces.map((state) =>
-      planLinkChanges(state.name, before.interfaces.get(state.name)?.link, this.#linkOf(state)),
-    );
-    return {
-      before: changes.flatMap((change) => change.before),
-      after: changes.flatMap((change) => change.after),
-    };
+  #planLinks(
+    interfaces: readonly InterfaceState[],
+    before: AppliedHost,
+  ): readonly (LinkChanges & { readonly name: string })[] {
+    return interfaces.map((state) => {
+      const { name } = state;
+      const current = before.interfaces.get(name)?.link;
+      return { name, ...planLinkChanges(name, current, this.#linkOf(state)) };
+    });
   }
 
   #linkOf({ mtuBytes, addresses, linkLocal }: InterfaceState): AppliedInterface['link'] {

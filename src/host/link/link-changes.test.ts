@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseAddress, parsePrefix } from '../../model/prefix.ts';
 import { planLinkChanges } from './link-changes.ts';
-import { collectRoutes, planRouteChanges, type Routes } from './routes.ts';
+import { collectRoutes, planRouteChanges, type Routes, restoreIpv4Routes } from './routes.ts';
 
 const address = parseAddress('100.64.0.1');
 const link = { isUp: true, alias: 'hanse:x', mtuBytes: 1_420, addresses: [address] };
@@ -20,11 +20,13 @@ describe('the changes of a link', () => {
         'link set dev hns0 up',
       ],
       after: [],
+      losesIpv4Routes: false,
     });
   });
 
   it('are none for one that is as wanted', () => {
-    assert.deepEqual(planLinkChanges('hns0', link, { ...link }), { before: [], after: [] });
+    const none = { before: [], after: [], losesIpv4Routes: false };
+    assert.deepEqual(planLinkChanges('hns0', link, { ...link }), none);
   });
 
   it('take an old address away only when routes have moved to the new one', () => {
@@ -32,7 +34,15 @@ describe('the changes of a link', () => {
     assert.deepEqual(planLinkChanges('hns0', link, wanted), {
       before: ['address replace 100.64.0.2/32 dev hns0'],
       after: ['address delete 100.64.0.1/32 dev hns0'],
+      losesIpv4Routes: false,
     });
+  });
+
+  it('tell when the last IPv4 address goes, and the kernel lets go of the IPv4 routes', () => {
+    const wanted = { ...link, addresses: [parseAddress('fd00::1')] };
+    assert.equal(planLinkChanges('hns0', link, wanted).losesIpv4Routes, true);
+    const had = { ...link, addresses: [] };
+    assert.equal(planLinkChanges('hns0', had, had).losesIpv4Routes, false);
   });
 });
 
@@ -58,6 +68,17 @@ describe('the changes of routes', () => {
     const wanted = new Map([[destination, { destination, device: 'hns0', source: address }]]);
     assert.deepEqual(planRouteChanges(via('hns0'), wanted), [
       `route replace 100.64.0.0/10 dev hns0 ${rest} src 100.64.0.1`,
+    ]);
+  });
+
+  it('put back the IPv4 routes of one interface', () => {
+    const routes: Routes = new Map([
+      ...via('hns0'),
+      [parsePrefix('fd00::/48'), { destination: parsePrefix('fd00::/48'), device: 'hns0' }],
+      [parsePrefix('10.0.0.0/8'), { destination: parsePrefix('10.0.0.0/8'), device: 'hns1' }],
+    ]);
+    assert.deepEqual(restoreIpv4Routes('hns0', routes), [
+      `route replace 100.64.0.0/10 dev hns0 ${rest}`,
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { type Address, hostPrefix } from '../../model/prefix.ts';
+import { type Address, familyOf, hostPrefix } from '../../model/prefix.ts';
 
 /** What an interface is like, as far as `ip link` and `ip address` are concerned. */
 export interface LinkState {
@@ -14,6 +14,8 @@ export interface LinkChanges {
   readonly before: readonly string[];
   /** Takes away addresses; the kernel would take their routes along. */
   readonly after: readonly string[];
+  /** With an interface's last IPv4 address the kernel takes all its IPv4 routes, silently. */
+  readonly losesIpv4Routes: boolean;
 }
 
 /** @param current absent for an interface that was made just now */
@@ -46,10 +48,15 @@ export function planLinkChanges(
   if (moved && current?.linkLocal !== undefined) {
     after.push(`address delete ${current.linkLocal}/64 dev ${name}`);
   }
-  return { before, after };
+  const losesIpv4Routes = [...had].some(isIpv4) && ![...wants].some(isIpv4);
+  return { before, after, losesIpv4Routes };
+}
+
+function isIpv4(address: Address): boolean {
+  return familyOf(address) === 4;
 }
 
 /** An address is in doubt for a second otherwise, and nobody could object on such an interface. */
 function nodad(address: Address): string {
-  return address.includes(':') ? ' nodad' : '';
+  return isIpv4(address) ? '' : ' nodad';
 }

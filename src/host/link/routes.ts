@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { HostState, RouteState } from '../../model/host-state.ts';
-import { type Address, hostPrefix, type Prefix, prefixSchema } from '../../model/prefix.ts';
+import {
+  type Address,
+  hostPrefix,
+  type Prefix,
+  prefixBits,
+  prefixSchema,
+} from '../../model/prefix.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 import { readIpJson } from './ip-json.ts';
@@ -45,13 +51,24 @@ export function planRouteChanges(current: Routes, wanted: Routes): readonly stri
   for (const route of wanted.values()) {
     const old = current.get(route.destination);
     if (old?.device === route.device && old.source === route.source) continue;
-    const source = route.source === undefined ? '' : ` src ${route.source}`;
-    lines.push(`route replace ${describe(route)}${source}`);
+    lines.push(replaceLine(route));
   }
   for (const route of current.values()) {
     if (!wanted.has(route.destination)) lines.push(`route delete ${describe(route)}`);
   }
   return lines;
+}
+
+/** Lines for `ip -batch` that put an interface's IPv4 routes back, whether they are still there or not. */
+export function restoreIpv4Routes(device: string, wanted: Routes): readonly string[] {
+  return [...wanted.values()]
+    .filter((route) => route.device === device && prefixBits(route.destination).family === 4)
+    .map(replaceLine);
+}
+
+function replaceLine(route: InstalledRoute): string {
+  const source = route.source === undefined ? '' : ` src ${route.source}`;
+  return `route replace ${describe(route)}${source}`;
 }
 
 function describe({ destination, device }: InstalledRoute): string {
