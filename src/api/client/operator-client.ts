@@ -156,12 +156,23 @@ class ConnectingOperatorClient implements OperatorClient {
     target: KnownMaster | undefined,
     signal: AbortSignal,
   ): Promise<Begun> {
-    const connection = await this.#connector.connect(target, signal);
+    const connection = await this.#connect(target, signal);
     try {
       return { connection, response: await exchange(connection, request, signal) };
     } catch (error) {
       connection.socket.destroy();
       throw await this.#explain(error, signal);
+    }
+  }
+
+  /** A master that the entry does not reach may be reached by another one, or from here. */
+  async #connect(target: KnownMaster | undefined, signal: AbortSignal): Promise<MasterSocket> {
+    try {
+      return await this.#connector.connect(target, signal);
+    } catch (error) {
+      if (signal.aborted || target === undefined || !isOnlyAway(error)) throw error;
+      this.#connector.leaveEntry();
+      return await this.#connector.connect(target, signal);
     }
   }
 
