@@ -20,6 +20,8 @@ import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 
 const nothing = z.object({}).strict();
+/** The reply to what is only done; that of a later version may say more. */
+const done = z.object({});
 const timeMs = z.number().int().nonnegative();
 const ofSubset = z.object({ subset: subsetNameSchema });
 const ofMember = z.object({ subset: subsetNameSchema, name: memberNameSchema });
@@ -199,7 +201,7 @@ export const revokeInvite = defineEndpoint({
   params: z.object({ subset: subsetNameSchema, id: z.uuid() }),
   query: nothing,
   body: nothing,
-  response: nothing,
+  response: done,
 });
 
 export const memberViewSchema = z.object({
@@ -332,7 +334,7 @@ export const confirmMember = defineEndpoint({
   params: ofMember,
   query: nothing,
   body: nothing,
-  response: nothing,
+  response: done,
 });
 
 export const confirmMembers = defineEndpoint({
@@ -358,7 +360,7 @@ export const unbanMember = defineEndpoint({
   params: ofMember,
   query: nothing,
   body: nothing,
-  response: nothing,
+  response: done,
 });
 
 export const listAudit = defineEndpoint({
@@ -412,7 +414,7 @@ export const recordAlsoIn = defineEndpoint({
   params: ofMember,
   query: nothing,
   body: z.object({ chain: chainSchema }),
-  response: nothing,
+  response: done,
 });
 
 /** What every failed request is answered with (in the manner of RFC 9457). */

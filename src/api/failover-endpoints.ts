@@ -9,6 +9,8 @@ import { defineEndpoint } from './endpoint-definition.ts';
  */
 
 const nothing = z.object({}).strict();
+/** The reply to what is only done; that of a later version may say more. */
+const done = z.object({});
 const ofSubset = z.object({ subset: subsetNameSchema });
 const ofMember = z.object({ subset: subsetNameSchema, name: memberNameSchema });
 const ofMaster = z.object({ master: masterNameSchema });
@@ -88,7 +90,7 @@ export const handOver = defineEndpoint({
   params: ofSubset,
   query: nothing,
   body: z.object({ change: z.enum(['handed-over', 'returned']) }),
-  response: nothing,
+  response: done,
 });
 
 export const getReadiness = defineEndpoint({
@@ -128,7 +130,7 @@ export const leaveForBackup = defineEndpoint({
   params: ofMember,
   query: nothing,
   body: z.object({ identityKey: identityKeySchema }),
-  response: nothing,
+  response: done,
 });
 
 export const acknowledgeForBackup = defineEndpoint({
@@ -143,5 +145,5 @@ export const acknowledgeForBackup = defineEndpoint({
   body: z.object({
     members: z.array(z.object({ name: memberNameSchema, epoch: epochSchema })).max(1_000),
   }),
-  response: nothing,
+  response: done,
 });

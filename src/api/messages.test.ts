@@ -56,6 +56,14 @@ const directions = [
   ['master', masterMessageSchema, masterMessages, maxMasterMessageBytes],
 ] as const;
 
+/** In every object of the message, however deep. */
+function withLaterField(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withLaterField);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([name, field]) => [name, withLaterField(field)]);
+  return { ...Object.fromEntries(entries), addedLater: { since: 2 } };
+}
+
 for (const [sender, schema, messages, maxBytes] of directions) {
   test(`every message of a ${sender} is understood as it was sent, within its size`, () => {
     for (const [type, fields] of Object.entries(messages)) {
@@ -73,6 +81,13 @@ for (const [sender, schema, messages, maxBytes] of directions) {
           assert.equal(schema.safeParse(spoilt).success, false, `${type}.${field}`);
         }
       }
+    }
+  });
+
+  test(`a field that a later version has added to a message of a ${sender} is passed over`, () => {
+    for (const [type, fields] of Object.entries(messages)) {
+      const later = withLaterField({ type, ...fields });
+      assert.deepEqual(schema.parse(later), { type, ...fields }, type);
     }
   });
 
