@@ -11,7 +11,7 @@ export function formatMasterStatus(status: MasterStatus, nowMs: number): string 
       ['master', status.master],
       ['software', `${status.software}, started ${formatRelative(status.startedAtMs, nowMs)}`],
       ['wireguard', `${wireguard.backend} ${wireguard.version}`],
-      ['store', `${status.store}, watching ${status.watches.join(' ')}`],
+      ['store', `${status.store}, watching ${describeWatches(status.watches)}`],
       [
         'other masters',
         masters.map((one) => describeBackbonePeer(one, nowMs)).join(', ') || 'none',
@@ -46,6 +46,12 @@ function formatMemberships(memberships: readonly MembershipStatus[], nowMs: numb
   return memberships
     .map((one) => `\n${formatFields(membershipFields(one, nowMs))}${formatPaths(one, nowMs)}`)
     .join('');
+}
+
+/** A roll is watched by several prefixes. */
+function describeWatches(prefixes: readonly string[]): string {
+  const scopes = prefixes.map((prefix) => /^roll\/[^/]+/.exec(prefix)?.[0] ?? prefix);
+  return [...new Set(scopes)].join(', ');
 }
 
 function describeBackbonePeer(
