@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CertificateBed } from '../../test/support/certificate-bed.ts';
+import { clockSkewMs } from '../model/clock-skew.ts';
 import { type ChainCheck, verifyChain } from './certificate-check.ts';
 import { TrustError, type TrustErrorCode } from './trust-error.ts';
 
@@ -34,6 +35,14 @@ test('a chain stops being good when its intermediate ends', async () => {
   const afterAll = fra.notAfterMs + 1;
   await assert.rejects(verify({ chain, nowMs: afterAll }), { code: 'expired' });
   await verify({ chain, nowMs: Math.floor(bed.period.untilMs / 1_000) * 1_000 });
+});
+
+test('a new certificate is good where the clock is five minutes behind, and not where it is more', async () => {
+  const { chain } = await bed.issue(alice);
+  const issuedMs = Math.ceil(bed.nowMs / 1_000) * 1_000;
+  await verify({ chain, nowMs: issuedMs - clockSkewMs });
+  const nowMs = issuedMs - clockSkewMs - 1_001;
+  await assert.rejects(verify({ chain, nowMs }), { code: 'not-yet-valid' });
 });
 
 test('a chain is one or two certificates, each one PEM block', async () => {
