@@ -62,6 +62,11 @@ export class LabNode {
     });
   }
 
+  /** Of all families that it has. */
+  get addresses(): readonly string[] {
+    return Object.values(this.#plan.addresses).map(({ ip }) => ip);
+  }
+
   /** Runs a program to its end. @throws HostError as the host's runner does */
   async run(
     command: string,

@@ -5,6 +5,7 @@ import { LabLink } from './lab-link.ts';
 import { LabNode } from './lab-node.ts';
 import { type LabPlan, planTopology } from './plan.ts';
 import { removeDeadLabs, removeLab } from './remove-lab.ts';
+import { Separation } from './separation.ts';
 import { coreName, type Topology } from './topology.ts';
 
 /**
@@ -45,6 +46,7 @@ export class Lab implements AsyncDisposable {
   readonly #claim: LabClaim;
   readonly #nodes: ReadonlyMap<string, LabNode>;
   readonly #links: ReadonlyMap<string, LabLink>;
+  #separations = 0;
   #removal: Promise<void> | undefined;
 
   constructor(claim: LabClaim, plan: LabPlan, delaying: Delaying) {
@@ -73,6 +75,16 @@ export class Lab implements AsyncDisposable {
   /** A host's link by the host's name, a site's uplink by the site's. @throws LabError `unknown-node` */
   link(name: string): LabLink {
     return find(this.#links, 'link', name);
+  }
+
+  /**
+   * Cuts the hosts of one group off from those of another, and from nobody else. Resolves when it is so.
+   * Both must be visible to each other by their own addresses: hosts behind a NAT are not.
+   */
+  separate(one: readonly string[], other: readonly string[]): Promise<Separation> {
+    this.#separations += 1;
+    const [left, right] = [one, other].map((names) => names.map((name) => this.node(name)));
+    return Separation.begin(this.#separations, left ?? [], right ?? []);
   }
 
   /** @throws LabError `left-behind` when something of it could not be removed */

@@ -75,7 +75,7 @@ export interface RoutePlan {
 
 export const lanDevice = 'lan';
 const uplinkDevice = 'uplink';
-const hostDevice = 'eth0';
+export const hostDevice = 'eth0';
 const defaultMtuBytes = 1_500;
 
 /** Numbers and names everything. The same topology gives the same plan. @throws LabError */

@@ -9,8 +9,10 @@ const controlTimeoutMs = 30_000;
 const leaderTimeoutMs = 60_000;
 
 export interface EtcdClusterOptions extends Omit<ClusterSettings, 'tls'> {
-  /** How many, on loopback addresses of their own; or where each of them runs. */
-  readonly members: number | readonly MemberPlace[];
+  /** How many, on loopback addresses of their own; or addresses of this machine; or where each of them runs. */
+  readonly members: number | readonly string[] | readonly MemberPlace[];
+  /** For the data, which stays; unless said, in memory where there is room, for as long as the cluster lives. */
+  readonly directory?: string;
   /** With certificates of an authority of its own, which clients must have too. */
   readonly tls?: boolean;
 }
@@ -58,12 +60,8 @@ export class EtcdCluster implements AsyncDisposable {
   /** Resolves when all members answer. After a failure nothing is left. */
   static async start(options: EtcdClusterOptions): Promise<EtcdCluster> {
     await using cleanup = new AsyncDisposableStack();
-    const directory = cleanup.use(await claimEtcdDirectory()).path;
-    const places = typeof options.members === 'number' ? undefined : options.members;
-    const addresses =
-      typeof options.members === 'number'
-        ? loopbackAddresses(options.members)
-        : options.members.map(({ node }) => node.address('ipv4'));
+    const directory = options.directory ?? cleanup.use(await claimEtcdDirectory()).path;
+    const { addresses, places } = placeMembers(options.members);
     const { tls, ...settings } = options;
     const certificates = tls ? await createEtcdCertificates(directory, addresses) : undefined;
     const plans = planMembers(addresses, directory);
@@ -168,6 +166,16 @@ export class EtcdCluster implements AsyncDisposable {
     );
     return answers.flat();
   }
+}
+
+function placeMembers(members: EtcdClusterOptions['members']): {
+  readonly addresses: readonly string[];
+  readonly places?: readonly MemberPlace[];
+} {
+  if (typeof members === 'number') return { addresses: loopbackAddresses(members) };
+  if (members.every((member) => typeof member === 'string')) return { addresses: members };
+  const places = members as readonly MemberPlace[];
+  return { addresses: places.map(({ node }) => node.address('ipv4')), places };
 }
 
 /** Out of 16 million, so that clusters of other tests have others. */
