@@ -1,15 +1,14 @@
-import { Command } from 'commander';
-import { coreParts } from './core/parts.ts';
+import { Command, InvalidArgumentError } from 'commander';
 import type { Part } from './part.ts';
 import { formatReport, holds } from './report.ts';
 import { runSuite } from './suite.ts';
-
-const suites: Readonly<Record<string, readonly Part[]>> = { core: coreParts };
+import { suites } from './suites.ts';
 
 interface Options {
   readonly json?: boolean;
   readonly strict?: boolean;
   readonly only?: readonly string[];
+  readonly runs?: number;
 }
 
 const program = new Command('bench')
@@ -18,9 +17,10 @@ const program = new Command('bench')
   .option('--json', 'print one JSON document')
   .option('--strict', 'exit with 1 when a figure misses its goal or could not be measured')
   .option('--only <parts>', 'only these parts, separated by commas', (text) => text.split(','))
-  .addHelpText('after', `\nParts of core:\n${listParts(coreParts)}`)
+  .option('--runs <number>', 'repeat nothing more often, for a quick look', parseRuns)
+  .addHelpText('after', Object.entries(suites).map(listParts).join(''))
   .action(async (suite: string, options: Options) => {
-    const report = await runSuite(suite, chooseParts(suite, options));
+    const report = await runSuite(suite, chooseParts(suite, options), options);
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ ...report, held: holds(report) }, null, 2)}\n`
@@ -36,8 +36,14 @@ function chooseParts(suite: string, { only }: Options): readonly Part[] {
   return only ? parts.filter(({ name }) => only.includes(name)) : parts;
 }
 
-function listParts(parts: readonly Part[]): string {
-  return parts.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}\n`).join('');
+function listParts([suite, parts]: [string, readonly Part[]]): string {
+  const lines = parts.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}\n`);
+  return `\nParts of ${suite}:\n${lines.join('')}`;
+}
+
+function parseRuns(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It is a whole number above 0.');
 }
 
 await program.parseAsync();

@@ -2,7 +2,7 @@ import type { Figure } from './figure.ts';
 
 /** A group of figures that are measured together. */
 export interface Part {
-  /** As `--only` takes it. */
+  /** As `--only` takes it; unique in its suite. */
   readonly name: string;
   readonly summary: string;
   /**
@@ -18,4 +18,11 @@ export interface PartContext {
   readonly directory: string;
   /** Tells whoever waits how far it is. */
   readonly progress: (message: string) => void;
+  /** For parts that repeat something: how often at most, for a quick look. Absent for as often as they should. */
+  readonly runs?: number;
+}
+
+/** How often to do what is usually done so often. */
+export function runsOf({ runs = Infinity }: Pick<PartContext, 'runs'>, usual: number): number {
+  return Math.min(runs, usual);
 }

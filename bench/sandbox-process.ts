@@ -1,9 +1,9 @@
 import { createBridge } from './bed/master-network.ts';
-import { findPart } from './core/parts.ts';
-import type { SandboxMessage } from './sandbox.ts';
+import type { SandboxMessage, SandboxTask } from './sandbox.ts';
+import { findPart } from './suites.ts';
 
 /** The first process of a sandbox: measures one part and reports to the process outside. */
-async function main(name: string, directory: string): Promise<void> {
+async function main({ suite, part, ...context }: SandboxTask): Promise<void> {
   // Whoever started this is gone: nobody waits for the figures any more.
   process.once('disconnect', () => process.exit(1));
   try {
@@ -11,7 +11,7 @@ async function main(name: string, directory: string): Promise<void> {
     await createBridge();
     await report({
       kind: 'figures',
-      figures: await findPart(name).measure({ directory, progress }),
+      figures: await findPart(suite, part).measure({ ...context, progress }),
     });
   } catch (error) {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -25,6 +25,5 @@ function report(message: SandboxMessage): Promise<void> {
   });
 }
 
-const [, , name = '', directory = ''] = process.argv;
-await main(name, directory);
+await main(JSON.parse(process.argv[2] ?? '{}'));
 process.exit();

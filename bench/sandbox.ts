@@ -2,7 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Figure } from './figure.ts';
-import type { Part, PartContext } from './part.ts';
+import type { PartContext } from './part.ts';
+
+/** What the process inside is told, as JSON in its only argument. */
+export interface SandboxTask extends Omit<PartContext, 'progress'> {
+  readonly suite: string;
+  readonly part: string;
+}
 
 /** What the process inside says. */
 export type SandboxMessage =
@@ -19,10 +25,10 @@ const enterScript =
 
 /** Runs a part in namespaces of its own. @throws Error with what the part failed with */
 export async function measureInSandbox(
-  part: Part,
-  { directory, progress }: PartContext,
+  which: Pick<SandboxTask, 'suite' | 'part'>,
+  { progress, ...context }: PartContext,
 ): Promise<readonly Figure[]> {
-  const child = spawn('unshare', sandboxArguments(part.name, directory), {
+  const child = spawn('unshare', sandboxArguments({ ...which, ...context }), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   let figures: readonly Figure[] | undefined;
@@ -37,10 +43,10 @@ export async function measureInSandbox(
   throw new Error(failure ?? `the sandbox ended with exit code ${code}; it needs root`);
 }
 
-function sandboxArguments(part: string, directory: string): string[] {
+function sandboxArguments(task: SandboxTask): string[] {
   const entry = fileURLToPath(new URL('sandbox-process.ts', import.meta.url));
   return [
     ...['--net', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc'],
-    ...['sh', '-c', enterScript, 'sh', process.execPath, entry, part, directory],
+    ...['sh', '-c', enterScript, 'sh', process.execPath, entry, JSON.stringify(task)],
   ];
 }

@@ -8,7 +8,11 @@ import { describeMachine, type Report } from './report.ts';
 import { measureInSandbox } from './sandbox.ts';
 
 /** Runs parts one after the other, so that they do not disturb each other. One that fails does not stop the rest. */
-export async function runSuite(suite: string, parts: readonly Part[]): Promise<Report> {
+export async function runSuite(
+  suite: string,
+  parts: readonly Part[],
+  { runs }: Pick<PartContext, 'runs'> = {},
+): Promise<Report> {
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
   const figures: Figure[] = [];
@@ -22,8 +26,12 @@ export async function runSuite(suite: string, parts: readonly Part[]): Promise<R
     };
     progress(part.summary);
     try {
-      const context = { directory: join(directory.path, part.name), progress };
-      figures.push(...(await measure(part, context)));
+      const context = {
+        directory: join(directory.path, part.name),
+        progress,
+        ...(runs === undefined ? {} : { runs }),
+      };
+      figures.push(...(await measure(suite, part, context)));
     } catch (error) {
       const reason = describeError(error);
       progress(`failed: ${reason}`);
@@ -34,7 +42,13 @@ export async function runSuite(suite: string, parts: readonly Part[]): Promise<R
   return { suite, startedAt, machine, figures, failures };
 }
 
-async function measure(part: Part, context: PartContext): Promise<readonly Figure[]> {
+async function measure(
+  suite: string,
+  part: Part,
+  context: PartContext,
+): Promise<readonly Figure[]> {
   await mkdir(context.directory, { mode: 0o700 });
-  return part.place === 'sandbox' ? measureInSandbox(part, context) : part.measure(context);
+  return part.place === 'sandbox'
+    ? measureInSandbox({ suite, part: part.name }, context)
+    : part.measure(context);
 }

@@ -29,6 +29,11 @@ export function memberAddress(place: number): string {
   return `172.30.${(place >> 8) & 255}.${place & 255}`;
 }
 
+/** Of the sandbox itself, which masters reach; above all members'. @param index below 250 */
+export function serverAddress(index: number): string {
+  return `172.30.255.${1 + index}`;
+}
+
 /** To be called once in a sandbox, before any master's. */
 export async function createBridge(): Promise<void> {
   await runIp([

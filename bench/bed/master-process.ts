@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { killProcessesInside } from '../../lab/namespaces.ts';
 import { createOperatorClient } from '../../src/api/client/operator-client.ts';
 import type { OperatorProfile } from '../../src/api/client/operator-profile.ts';
 import { getStatus, type MasterStatus } from '../../src/api/endpoints.ts';
@@ -28,11 +29,13 @@ export class MasterProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #profile: OperatorProfile;
   readonly #logPath: string;
+  readonly #namespace: string;
 
   private constructor(child: ChildProcess, logPath: string, options: MasterProcessOptions) {
     this.name = options.name;
     this.#child = child;
     this.#logPath = logPath;
+    this.#namespace = options.namespace;
     const masters = options.profile.masters.filter(({ name }) => name === options.name);
     this.#profile = { ...options.profile, masters };
   }
@@ -89,14 +92,25 @@ export class MasterProcess implements AsyncDisposable {
     return cpuSecondsOf(this.pid);
   }
 
+  /** As if its machine lost its power: the daemon ends at once, and with it every program of its tunnels. */
+  async crash(): Promise<void> {
+    const exited = this.#hasExited ? undefined : once(this.#child, 'exit');
+    await killProcessesInside(this.#namespace);
+    await exited;
+  }
+
   /** By SIGTERM, so that it gives its leases back; its tunnels stay. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasExited) return;
     const exited = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopTimeoutMs);
     await exited;
     clearTimeout(timer);
+  }
+
+  get #hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import {
   readOperatorProfile,
 } from '../../src/api/client/operator-profile.ts';
 import { createInvite } from '../../src/api/endpoints.ts';
-import { type Endpoint, endpointSchema } from '../../src/model/endpoint.ts';
+import { endpointSchema } from '../../src/model/endpoint.ts';
 import {
   type MasterName,
   parseMasterName,
@@ -37,11 +37,15 @@ export interface VpnBedOptions {
   readonly subsets: readonly SubsetPlan[];
   /** Two VPNs of one network need different ones; 0 unless said. */
   readonly number?: number;
+  /** As `openStore` takes it; a file in the directory unless said. */
+  readonly storeUrl?: string;
+  /** Of every subset; unless said 18, room for 16,000 members, so that none grows while it is measured. */
+  readonly ipv4BlockLength?: number;
 }
 
-/** Room for 16,000 members in the first block of every subset, so that none grows while it is measured. */
-const ipv4BlockLength = 18;
 const hourMs = 3_600_000;
+/** Nobody returns home while it is measured. */
+const settleMs = hourMs;
 const serveTimeoutMs = 60_000;
 
 /** A VPN in a sandbox: made by the provisioning that `hanse vpn create` uses, run by real masters. */
@@ -65,9 +69,9 @@ export class VpnBed {
   static async create(options: VpnBedOptions): Promise<VpnBed> {
     const directory = dataDirectory(options.directory);
     await mkdir(directory.path, { mode: 0o700 });
-    const storeUrl = `sqlite:${directory.storeFile}`;
+    const storeUrl = options.storeUrl ?? `sqlite:${directory.storeFile}`;
     const operator = parseOperatorName('admin');
-    const number = options.number ?? 0;
+    const { number = 0, ipv4BlockLength = 18 } = options;
     await makeDirectoryOf(storeUrl, async (store) => {
       const dependencies = { directory, store, storeUrl, nowMs: Date.now() };
       await createVpn(
@@ -80,7 +84,7 @@ export class VpnBed {
             certificateMs: 6 * hourMs,
             keyRotationMs: 24 * hourMs,
             absenceMs: 24 * hourMs,
-            settleMs: 60_000,
+            settleMs,
           },
           operator,
         },
@@ -111,13 +115,6 @@ export class VpnBed {
     const { masters, number = 0 } = this.#options;
     const { namespace } = masterPlace(number, masters.indexOf(name));
     return MasterProcess.spawn({ name: parseMasterName(name), directory, profile, namespace });
-  }
-
-  /** Where a master's API and control sessions are. */
-  controlOf(name: string): Endpoint {
-    const master = this.profile.masters.find((candidate) => candidate.name === name);
-    if (master) return master.control;
-    throw new Error(`the bed has no master ${name}`);
   }
 
   async createInvite(subset: string, uses: number): Promise<string> {

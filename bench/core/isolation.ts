@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { MemberName } from '../../src/model/names.ts';
 import { evict } from '../bed/evict.ts';
-import type { MasterProcess } from '../bed/master-process.ts';
+import { heardBy, heardSince, totalOf } from '../bed/heard-by.ts';
 import { VpnBed } from '../bed/vpn-bed.ts';
 import { Crowd } from '../crowd/crowd.ts';
 import type { Part } from '../part.ts';
@@ -29,25 +29,27 @@ export const isolation: Part = {
     await using acting = await bed.startMaster('acting', ['changing']);
     await using backup = await bed.startMaster('backup', []);
     await using other = await bed.startMaster('other', ['quiet']);
-    const masters = { acting, backup, other };
+    const masters = [acting, backup, other];
     await using crowd = new Crowd();
-    await crowd.prepare(bed, 'acting', count);
+    await crowd.prepare({ bed, masters: ['acting'], count });
     const token = await bed.createInvite('changing', count);
-    const before = await heardBy(masters);
+    const before = await Promise.all(masters.map(heardBy));
     progress('joining');
     const { names } = await crowd.join({ token, count, inFlight, stay: false });
     progress('evicting');
     await evictAll(bed, names);
-    const after = await heardBy(masters);
-    const heard = (name: keyof typeof masters): number => after[name] - before[name];
+    const after = await Promise.all(masters.map(heardBy));
+    const [atActing = 0, atBackup = 0, atOther = 0] = before.map((then, index) =>
+      totalOf(heardSince(then, after[index] ?? then)),
+    );
     return [
       {
         name: 'control messages and store events at a master not associated',
         unit: '',
-        value: heard('other'),
+        value: atOther,
         goal: { kind: 'at-most', value: 0 },
-        reference: { name: 'at the acting master', value: heard('acting') },
-        detail: `${count} joins and ${count} evictions; ${heard('backup')} at the backup, which watches the roll`,
+        reference: { name: 'at the acting master', value: atActing },
+        detail: `${count} joins and ${count} evictions; ${atBackup} at the backup, which watches the roll`,
       },
     ];
   },
@@ -62,21 +64,3 @@ async function evictAll(bed: VpnBed, names: readonly MemberName[]): Promise<void
   };
   await Promise.all(Array.from({ length: 8 }, evictNext));
 }
-
-async function heardBy<Name extends string>(
-  masters: Record<Name, MasterProcess>,
-): Promise<Record<Name, number>> {
-  const counts: [string, number][] = [];
-  for (const [name, master] of Object.entries<MasterProcess>(masters))
-    counts.push([name, await heard(master)]);
-  return Object.fromEntries(counts) as Record<Name, number>;
-}
-
-/** Everything that it has received, but for the question itself. */
-async function heard(master: MasterProcess): Promise<number> {
-  const { received } = await master.status();
-  return received
-    .filter(({ kind }) => kind !== statusKind)
-    .reduce((sum, { count: ofKind }) => sum + ofKind, 0);
-}
-const statusKind = 'GET /v1/status';

@@ -27,7 +27,7 @@ export const joins: Part = {
     const crowds = Array.from({ length: crowdCount }, () => stack.use(new Crowd()));
     const each = count / crowdCount;
     progress('making keys');
-    await Promise.all(crowds.map((crowd) => crowd.prepare(bed, 'one', each)));
+    await Promise.all(crowds.map((crowd) => crowd.prepare({ bed, masters: ['one'], count: each })));
     const token = await bed.createInvite('all', count);
     progress('joining');
     const cpuBefore = await master.cpuSeconds();

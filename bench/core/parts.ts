@@ -19,10 +19,3 @@ export const coreParts: readonly Part[] = [
   firstPing,
   tcp,
 ];
-
-/** @throws RangeError when there is none of this name */
-export function findPart(name: string): Part {
-  const part = coreParts.find((candidate) => candidate.name === name);
-  if (part) return part;
-  throw new RangeError(`there is no part ${name}`);
-}

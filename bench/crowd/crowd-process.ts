@@ -1,7 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { memberAddress } from '../bed/master-network.ts';
-import type { CrowdAnswer, CrowdCommand, DeliveryReport, JoinReport } from './crowd-protocol.ts';
+import type {
+  CrowdAnswer,
+  CrowdCommand,
+  DeliveryReport,
+  JoinReport,
+  PresenceReport,
+  RenewalReport,
+} from './crowd-protocol.ts';
 import { monotonicMs } from './monotonic-ms.ts';
 import { SimulatedMember } from './simulated-member.ts';
+
+type CommandOf<Kind extends CrowdCommand['kind']> = Extract<CrowdCommand, { kind: Kind }>;
 
 /** More than any has, so that no two come from one address. */
 const membersPerCrowd = 8_000;
@@ -9,16 +19,29 @@ const membersPerCrowd = 8_000;
 /** The members of this process, and when each revision reached them. */
 class CrowdProcess {
   readonly #prepared: SimulatedMember[] = [];
+  readonly #staying: SimulatedMember[] = [];
   readonly #deliveries = new Map<number, { count: number; firstMs: number; lastMs: number }>();
+  readonly #presence = { lost: 0, found: 0, lastFoundMs: 0 };
 
   async handle(command: CrowdCommand): Promise<CrowdAnswer> {
     if (command.kind === 'prepare') return this.#prepare(command);
     if (command.kind === 'join') return this.#join(command);
+    if (command.kind === 'presence') return this.#reportPresence();
+    if (command.kind === 'renew') return this.#renew(command);
     return this.#report(command.revision);
   }
 
-  #prepare(command: Extract<CrowdCommand, { kind: 'prepare' }>): CrowdAnswer {
-    const { target, count, namePrefix, crowd } = command;
+  #prepare(command: CommandOf<'prepare'>): CrowdAnswer {
+    const { target, count, namePrefix, crowd, comeBack } = command;
+    const presence = {
+      lost: () => {
+        this.#presence.lost += 1;
+      },
+      found: () => {
+        this.#presence.found += 1;
+        this.#presence.lastFoundMs = monotonicMs();
+      },
+    };
     for (let index = 0; index < count; index += 1) {
       this.#prepared.push(
         new SimulatedMember({
@@ -26,13 +49,14 @@ class CrowdProcess {
           target,
           sourceAddress: memberAddress(crowd * membersPerCrowd + index),
           onRevision: (revision) => this.#noteDelivery(revision),
+          ...(comeBack ? { presence } : {}),
         }),
       );
     }
     return { kind: 'prepared' };
   }
 
-  async #join(command: Extract<CrowdCommand, { kind: 'join' }>): Promise<JoinReport> {
+  async #join(command: CommandOf<'join'>): Promise<JoinReport> {
     const { token, count, inFlight, stay } = command;
     const members = this.#prepared.splice(0, count);
     const names = members.map(({ name }) => name);
@@ -44,7 +68,8 @@ class CrowdProcess {
         const beforeMs = monotonicMs();
         retries += await member.join(token);
         latenciesMs.push(monotonicMs() - beforeMs);
-        if (!stay) member.disconnect();
+        if (stay) this.#staying.push(member);
+        else member.disconnect();
       }
     };
     await Promise.all(Array.from({ length: inFlight }, joinNext));
@@ -60,6 +85,24 @@ class CrowdProcess {
   #report(revision: number): DeliveryReport {
     const known = this.#deliveries.get(revision);
     return { kind: 'delivered', ...(known ?? { count: 0, firstMs: Infinity, lastMs: 0 }) };
+  }
+
+  #reportPresence(): PresenceReport {
+    return { kind: 'present', ...this.#presence };
+  }
+
+  /** Asks at its pace, whether the answer to the one before is there or not. */
+  async #renew({ everyMs, forMs }: CommandOf<'renew'>): Promise<RenewalReport> {
+    const asked: Promise<number>[] = [];
+    const startedMs = monotonicMs();
+    for (let dueMs = startedMs; dueMs < startedMs + forMs; dueMs += everyMs) {
+      await delay(Math.max(0, dueMs - monotonicMs()));
+      const member = this.#staying[asked.length % this.#staying.length];
+      if (member) asked.push(member.renew());
+    }
+    const all = await Promise.all(asked);
+    const latenciesMs = all.filter(Number.isFinite);
+    return { kind: 'renewed', latenciesMs, unanswered: all.length - latenciesMs.length };
   }
 }
 

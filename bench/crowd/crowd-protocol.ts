@@ -1,19 +1,10 @@
 import type { MemberName } from '../../src/model/names.ts';
+import type { CrowdTarget } from './crowd-target.ts';
 
 /*
  * What the benchmark tells a process of simulated members, and what it answers. One command at a
  * time; times are milliseconds of the machine's monotonic clock, so that processes can be compared.
  */
-
-export interface CrowdTarget {
-  /** The master's control endpoint, an IPv4 one. */
-  readonly host: string;
-  readonly port: number;
-  /** The name that the master must prove. */
-  readonly dnsName: string;
-  /** PEM */
-  readonly rootCertificate: string;
-}
 
 export type CrowdCommand =
   /** Makes keys and certificates, so that joining measures the master and not us. */
@@ -24,6 +15,8 @@ export type CrowdCommand =
       readonly namePrefix: string;
       /** Of this process: tells its source addresses from those of others. */
       readonly crowd: number;
+      /** Whether they look for another session when they have lost one. */
+      readonly comeBack: boolean;
     }
   /** Joins so many of those that are prepared. */
   | {
@@ -36,7 +29,11 @@ export type CrowdCommand =
       readonly stay: boolean;
     }
   /** Who of those that stay has been told of the revision. */
-  | { readonly kind: 'deliveries'; readonly revision: number };
+  | { readonly kind: 'deliveries'; readonly revision: number }
+  /** How many have lost a session and found another one, since they joined. */
+  | { readonly kind: 'presence' }
+  /** Those that stay renew their certificates, one after the other, round and round. */
+  | { readonly kind: 'renew'; readonly everyMs: number; readonly forMs: number };
 
 export interface JoinReport {
   readonly kind: 'joined';
@@ -56,8 +53,25 @@ export interface DeliveryReport {
   readonly lastMs: number;
 }
 
+export interface PresenceReport {
+  readonly kind: 'present';
+  readonly lost: number;
+  readonly found: number;
+  /** When the last one was found; 0 before the first. */
+  readonly lastFoundMs: number;
+}
+
+export interface RenewalReport {
+  readonly kind: 'renewed';
+  readonly latenciesMs: readonly number[];
+  /** How many sessions ended before the answer. */
+  readonly unanswered: number;
+}
+
 export type CrowdAnswer =
   | { readonly kind: 'prepared' }
   | JoinReport
   | DeliveryReport
+  | PresenceReport
+  | RenewalReport
   | { readonly kind: 'failed'; readonly reason: string };

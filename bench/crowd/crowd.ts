@@ -1,16 +1,32 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { hostOf, portOf } from '../../src/model/endpoint.ts';
-import { dnsNameOf, parseMasterName } from '../../src/model/names.ts';
+import { cpuSecondsOf } from '../bed/process-usage.ts';
 import type { VpnBed } from '../bed/vpn-bed.ts';
 import { waitUntil } from '../bed/wait-until.ts';
-import type { CrowdAnswer, CrowdCommand, CrowdTarget, JoinReport } from './crowd-protocol.ts';
+import type {
+  CrowdAnswer,
+  CrowdCommand,
+  JoinReport,
+  PresenceReport,
+  RenewalReport,
+} from './crowd-protocol.ts';
+import { targetOf } from './crowd-target.ts';
 
 /** When all had got a revision. */
 export interface Delivery {
   readonly firstMs: number;
   readonly lastMs: number;
+}
+
+export interface PrepareOptions {
+  readonly bed: VpnBed;
+  /** Where they join: the first one that takes them. */
+  readonly masters: readonly string[];
+  readonly count: number;
+  /** Whether they look for another session when they have lost one; not unless said. */
+  readonly comeBack?: boolean;
 }
 
 export interface JoinOptions {
@@ -19,6 +35,9 @@ export interface JoinOptions {
   readonly inFlight: number;
   readonly stay: boolean;
 }
+
+/** As `nice` counts. */
+const yieldingPriority = 10;
 
 /** Numbers the crowds of this process: names and source addresses must differ. */
 let started = 0;
@@ -36,32 +55,56 @@ export class Crowd implements AsyncDisposable {
     this.#child = fork(entry, { execArgv: ['--max-old-space-size=8192'] });
   }
 
-  /** Makes members that will join at this master. */
-  async prepare(bed: VpnBed, master: string, count: number): Promise<void> {
+  /** Makes members that will join. */
+  async prepare({ bed, masters, count, comeBack = false }: PrepareOptions): Promise<void> {
     this.#batches += 1;
     const namePrefix = `m${this.#number}-${this.#batches}`;
-    const target = targetOf(bed, master);
-    await this.#ask({ kind: 'prepare', target, count, namePrefix, crowd: this.#number });
+    const target = targetOf(bed.profile, masters);
+    const crowd = this.#number;
+    await this.#ask('prepared', { kind: 'prepare', target, count, namePrefix, crowd, comeBack });
   }
 
-  async join(options: JoinOptions): Promise<JoinReport> {
-    const answer = await this.#ask({ kind: 'join', ...options });
-    if (answer.kind === 'joined') return answer;
-    throw new Error(`the crowd answered ${answer.kind}`);
+  join(options: JoinOptions): Promise<JoinReport> {
+    return this.#ask('joined', { kind: 'join', ...options });
   }
 
   /** How many have been told of the revision, and when. */
-  async deliveries(revision: number): Promise<Delivery & { readonly count: number }> {
-    const answer = await this.#ask({ kind: 'deliveries', revision });
-    if (answer.kind === 'delivered') return answer;
-    throw new Error(`the crowd answered ${answer.kind}`);
+  deliveries(revision: number): Promise<Delivery & { readonly count: number }> {
+    return this.#ask('delivered', { kind: 'deliveries', revision });
   }
 
-  async #ask(command: CrowdCommand): Promise<CrowdAnswer> {
+  /** How many have lost a session and found another one, since they joined. */
+  presence(): Promise<PresenceReport> {
+    return this.#ask('present', { kind: 'presence' });
+  }
+
+  /** Those that stay renew their certificates at a steady pace. Resolves when all is answered. */
+  renew(pace: { readonly everyMs: number; readonly forMs: number }): Promise<RenewalReport> {
+    return this.#ask('renewed', { kind: 'renew', ...pace });
+  }
+
+  /** From now on masters come first: elsewhere they would not share a machine with their members. */
+  yieldToMasters(): void {
+    setPriority(this.#pid, yieldingPriority);
+  }
+
+  cpuSeconds(): Promise<number> {
+    return cpuSecondsOf(this.#pid);
+  }
+
+  get #pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the crowd was not started');
+    return this.#child.pid;
+  }
+
+  async #ask<Kind extends CrowdAnswer['kind']>(
+    kind: Kind,
+    command: CrowdCommand,
+  ): Promise<Extract<CrowdAnswer, { kind: Kind }>> {
     this.#child.send(command);
     const [answer] = (await once(this.#child, 'message')) as [CrowdAnswer];
-    if (answer.kind === 'failed') throw new Error(answer.reason);
-    return answer;
+    if (answer.kind === kind) return answer as Extract<CrowdAnswer, { kind: Kind }>;
+    throw new Error(answer.kind === 'failed' ? answer.reason : `the crowd answered ${answer.kind}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,15 +129,4 @@ export async function delivered(
       lastMs: Math.max(...reports.map(({ lastMs }) => lastMs)),
     };
   });
-}
-
-function targetOf(bed: VpnBed, name: string): CrowdTarget {
-  const { profile } = bed;
-  const control = bed.controlOf(name);
-  return {
-    host: hostOf(control),
-    port: portOf(control),
-    dnsName: dnsNameOf({ kind: 'master', vpn: profile.vpn, name: parseMasterName(name) }),
-    rootCertificate: profile.rootCertificate,
-  };
 }

@@ -9,6 +9,8 @@ export interface JoinedCrowdOptions {
   readonly count: number;
   /** How many processes share them. */
   readonly processes: number;
+  /** As `PrepareOptions` has it. */
+  readonly comeBack?: boolean;
 }
 
 export interface JoinedCrowd {
@@ -27,14 +29,14 @@ export async function joinCrowd(
   options: JoinedCrowdOptions,
   stack: AsyncDisposableStack,
 ): Promise<JoinedCrowd> {
-  const { bed, master, subset, count, processes } = options;
+  const { bed, master, subset, count, processes, comeBack = false } = options;
   const crowds = Array.from({ length: processes }, () => stack.use(new Crowd()));
   const token = await bed.createInvite(subset, count);
   const each = Math.ceil(count / processes);
   const reports = await Promise.all(
     crowds.map(async (crowd, index) => {
       const own = Math.min(each, count - index * each);
-      await crowd.prepare(bed, master, own);
+      await crowd.prepare({ bed, masters: [master], count: own, comeBack });
       return crowd.join({ token, count: own, inFlight, stay: true });
     }),
   );

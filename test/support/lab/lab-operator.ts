@@ -1,7 +1,6 @@
 import type { Lab } from '../../../lab/lab.ts';
 import type { LabMaster } from '../../../lab/vpn/lab-master.ts';
 import type { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
-import { ClientError } from '../../../src/api/client/client-error.ts';
 import {
   createOperatorClient,
   type OperatorClient,
@@ -16,6 +15,7 @@ import {
   parseSubsetName,
 } from '../../../src/model/names.ts';
 import { dataDirectory } from '../../../src/provision/data-directory.ts';
+import { evictMember } from '../load/evict-member.ts';
 import { LabDoor } from './lab-door.ts';
 
 const controlPort = 8_443;
@@ -53,16 +53,8 @@ export class LabOperator {
   }
 
   /** Resolves when the eviction is durable, whoever has applied it. */
-  async evict(member: { readonly subset: string; readonly name: string }): Promise<void> {
-    const params = { subset: parseSubsetName(member.subset), name: parseMemberName(member.name) };
-    const body = { kind: 'evict', waitMs: 0 } as const;
-    for await (const progress of this.client.stream(removeMember, { params, body })) {
-      if (progress.type === 'removed') return;
-    }
-    throw new ClientError('the stream ended before the removal', {
-      code: 'interrupted',
-      retryable: true,
-    });
+  evict(member: { readonly subset: string; readonly name: string }): Promise<void> {
+    return evictMember(this.client, member);
   }
 
   /**

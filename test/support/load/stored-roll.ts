@@ -1,4 +1,3 @@
-import type { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
 import { parseSubsetName } from '../../../src/model/names.ts';
 import {
   type AuditRecord,
@@ -7,7 +6,6 @@ import {
   type MemberRecord,
   memberRecordSchema,
 } from '../../../src/model/records.ts';
-import { dataDirectory } from '../../../src/provision/data-directory.ts';
 import { auditPrefix, inviteUsePrefix, memberPrefix } from '../../../src/store/keys.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 
@@ -20,9 +18,10 @@ export interface StoredRoll {
   readonly inviteUses: readonly string[];
 }
 
-export async function readRoll(vpn: LabVpn, subsetName: string): Promise<StoredRoll> {
+/** @param storeUrl as `openStore` takes it */
+export async function readRoll(storeUrl: string, subsetName: string): Promise<StoredRoll> {
   const subset = parseSubsetName(subsetName);
-  await using store = await openStore(`sqlite:${dataDirectory(vpn.directory).storeFile}`);
+  await using store = await openStore(storeUrl);
   const [members, audit, uses] = await Promise.all(
     [memberPrefix, auditPrefix, inviteUsePrefix].map((prefix) => store.range(prefix(subset))),
   );
