@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import type { MasterStatus } from '../../src/api/endpoints.ts';
+import { readEtcd } from '../support/lab/etcd-records.ts';
+import { FailoverBed } from '../support/lab/failover-bed.ts';
+import { until } from '../support/until.ts';
+
+const etcdHosts = ['etcd-1', 'etcd-2', 'etcd-3'];
+const tryAgainExitCode = 4;
+const slowMs = 60_000;
+
+describe('masters that lose their store', { timeout: 600_000 }, () => {
+  let bed: FailoverBed;
+
+  before(async () => {
+    bed = await FailoverBed.start();
+  });
+  afterEach(() => bed?.mend());
+  after(() => bed?.[Symbol.asyncDispose]());
+
+  it('the acting master alone: it serves on as a backup, another one acts, and nothing moves', async () => {
+    const sessions = await bed.sessions();
+    const traffic = await bed.startTraffic();
+    await bed.separate(['one'], etcdHosts);
+    await untilRole('one', 'backup');
+    await untilRole('two', 'acting');
+    assert.equal((await invite('four')).exitCode, 0);
+    await traffic.assertLosses();
+    assert.deepEqual(await bed.sessions(), sessions);
+  });
+
+  it('without a quorum: traffic, sessions and listings go on, and changes are refused and not made', async () => {
+    const sessions = await bed.sessions();
+    const traffic = await bed.startTraffic();
+    await Promise.all(['etcd-1', 'etcd-2'].map((host) => bed.lab.link(host).cut()));
+    await untilRole('one', 'backup');
+    await assertRefused('four');
+    const evicted = await bed.hanse(['member', 'evict', 'near.north', '--wait', '5s']);
+    assert.equal(evicted.exitCode, tryAgainExitCode, evicted.output);
+    const { members } = (await bed.hanseJson(['member', 'list'])) as { members: object[] };
+    assert.equal(members.length, bed.members.length);
+    await traffic.assertLosses();
+    assert.deepEqual(await bed.sessions(), sessions);
+    await Promise.all(['etcd-1', 'etcd-2'].map((host) => bed.lab.link(host).restore()));
+    await untilInvites('four');
+    await assertEveryChangeWhole();
+  });
+
+  it('half of the masters with a minority: it changes nothing, and its members keep traffic and sessions', async () => {
+    const [across, , between] = bed.flows;
+    const minority = ['one', 'four', 'etcd-1', 'near', 'neighbour', 'far'];
+    const majority = ['two', 'three', 'etcd-2', 'etcd-3', 'outer'];
+    const before = await sessionsOf(minority);
+    const traffic = await bed.startTraffic([across, between]);
+    await bed.separate(minority, majority);
+    await untilRole('one', 'backup', 'one');
+    await assertRefused('one');
+    await bed.untilActing('two', { on: 'two' });
+    await untilInvites('two');
+    await traffic.assertLosses();
+    assert.deepEqual(await sessionsOf(minority), before);
+  });
+
+  const invite = (on: string) => bed.hanse(['invite', 'create', '--subset', 'north'], on);
+
+  async function assertRefused(on: string): Promise<void> {
+    const { exitCode, output } = await invite(on);
+    assert.equal(exitCode, tryAgainExitCode, output);
+    assert.match(output, /no master of north did it/);
+  }
+
+  /** Resolves when a change is accepted. */
+  async function untilInvites(on: string): Promise<void> {
+    await until('a change is accepted', async () => (await invite(on)).exitCode === 0, slowMs);
+  }
+
+  async function sessionsOf(hosts: readonly string[]): Promise<readonly object[]> {
+    return (await bed.sessions()).filter(({ member }) => hosts.includes(member));
+  }
+
+  /**
+   * Resolves when the master says that this is what it is for north. The directory, as a master without its
+   * store has it, tells of the time before.
+   */
+  async function untilRole(master: string, role: 'acting' | 'backup', on = 'four'): Promise<void> {
+    await until(
+      `${master} is ${role} for north`,
+      async () => {
+        const answer = await bed.hanseJson(['status', '--master', master], on);
+        const { masters } = answer as { masters: { status?: MasterStatus }[] };
+        const subsets = masters[0]?.status?.subsets ?? [];
+        return subsets.find(({ name }) => name === 'north')?.role === role;
+      },
+      slowMs,
+    );
+  }
+
+  /** Each invite and each departure stands beside an entry of the audit log, of the same transaction. */
+  async function assertEveryChangeWhole(): Promise<void> {
+    const records = await readEtcd(bed.etcd, 'hanse/roll/north/');
+    const audited = new Set(
+      records.filter(({ key }) => key.includes('/audit/')).map((each) => each.createRevision),
+    );
+    const changed = records.filter(({ key }) => /\/(invite|member)\//.test(key));
+    assert.deepEqual(
+      changed.filter(({ modRevision }) => !audited.has(modRevision)).map(({ key }) => key),
+      [],
+    );
+  }
+});
