@@ -136,6 +136,23 @@ test('user and password: what the role permits is done, the rest refused, and to
   );
 });
 
+test('user and password count where a client’s certificate would make another user of us', async () => {
+  await using cluster = await EtcdCluster.start({ members: 1, tls: true });
+  await using directory = await temporaryDirectory();
+  const passwordFile = join(directory.path, 'password');
+  await writeFile(passwordFile, 'a pass:word\n');
+  await cluster.requireUser({ name: 'hanse', password: 'a pass:word', keyPrefix: 'vpn/' });
+  const options = `${cluster.tlsQuery}&user=hanse&password-file=${passwordFile}`;
+  await using store = await openStore(cluster.url(`/vpn?${options}`));
+  await using watch = watchOf(store);
+  await put(store, 'key');
+  await until('the watch sees it', () => watch.keys.includes('key'));
+  await assert.rejects(
+    openStore(cluster.url(`/vpn?${cluster.tlsQuery}`)),
+    isStoreError('denied', /permission denied/),
+  );
+});
+
 test('the database is full: changes are refused with what to do, reads go on, and then it works again', async () => {
   await using cluster = await EtcdCluster.start({ members: 1, quotaBackendBytes: 8 * 1024 ** 2 });
   await using store = await openStore(cluster.url('/full'));

@@ -138,7 +138,7 @@ export class Cluster implements Disposable {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof CallError) || error.verdict !== 'token') throw error;
+      if (!(error instanceof CallError) || !wantsToken(error, token)) throw error;
       if (!(await this.renewToken(token, endpoint))) throw error;
       return await ask();
     }
@@ -157,4 +157,9 @@ export class Cluster implements Disposable {
     }
     throw error;
   }
+}
+
+/** Who shows a client's certificate and no token is somebody else to etcd: the certificate's common name. */
+function wantsToken(error: CallError, token: string | undefined): boolean {
+  return error.verdict === 'token' || (token === undefined && isAccessRefusal(error));
 }
