@@ -157,11 +157,19 @@ test('a backup takes sources of a subset from the masters that serve it, and fro
 test("the addresses of a subset's gateway are with the master that acts for it, on all interfaces", () => {
   const backedUp = { ...subset(0, 1), backups: [self.name] };
   const backup = planGateway(facts([backedUp, subset(1, 0)]));
-  const own = ['100.64.1.1', 'fd12:3456:789a:2::1'].map(parseAddress);
+  const own = ['100.64.1.1', 'fd12:3456:789a:2::1', '192.0.0.8'].map(parseAddress);
   for (const { addresses } of backup.interfaces) assert.deepEqual(addresses, own);
   const acting = planGateway({ ...facts([backedUp]), acting: new Set([backedUp.name]) });
-  const taken = ['100.64.0.1', 'fd12:3456:789a:1::1'].map(parseAddress);
+  const taken = ['100.64.0.1', 'fd12:3456:789a:1::1', '192.0.0.8'].map(parseAddress);
   for (const { addresses } of acting.interfaces) assert.deepEqual(addresses, taken);
+});
+
+test('an interface has an IPv4 address at any time, which is no source of what the master sends', () => {
+  const { interfaces } = planGateway({ ...facts([subset(0, 1)]), acting: new Set() });
+  for (const { addresses, routes } of interfaces) {
+    assert.deepEqual(addresses, ['192.0.0.8']);
+    for (const { source } of routes) assert.equal(source, undefined);
+  }
 });
 
 test('each of two masters expects the other on a port that no third one uses', () => {

@@ -1,6 +1,6 @@
 import type { HostState, InterfaceState, PeerState, RouteState } from '../model/host-state.ts';
 import type { MasterName } from '../model/names.ts';
-import { type Address, familyOf, hostPrefix, type Prefix } from '../model/prefix.ts';
+import { type Address, familyOf, hostPrefix, type Prefix, parseAddress } from '../model/prefix.ts';
 import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
 import type {
   PresharedKey,
@@ -87,6 +87,13 @@ export function backbonePort(to: MasterRecord, from: MasterRecord): number {
   return to.wireguard.backboneBasePort + from.index;
 }
 
+/**
+ * On all interfaces of every master, for ever: Linux lets go of an interface's IPv4 routes together
+ * with its last IPv4 address, and a master that acts for nothing has no other. RFC 7600 has set it
+ * aside for nodes that forward IPv4 without an address of their own.
+ */
+const dummyIpv4 = parseAddress('192.0.0.8');
+
 /** Whether the subset's members may be using that master. */
 function servedBy({ acting, backups }: SubsetRecord, master: MasterName): boolean {
   return acting === master || backups.includes(master);
@@ -103,7 +110,7 @@ function membersInterface(facts: GatewayFacts, addresses: readonly Address[]): I
     privateKey: facts.keys.members,
     listenPort: facts.self.wireguard.membersPort,
     mtuBytes: facts.membersMtuBytes,
-    addresses,
+    addresses: [...addresses, dummyIpv4],
     linkLocal: masterLinkLocal,
     peers: facts.memberPeers,
     routes: routesVia(facts, 'members', addresses),
@@ -126,7 +133,7 @@ function backboneInterface(
     listenPort: backbonePort(facts.self, record),
     mtuBytes: neighbour.mtuBytes,
     // The same addresses as towards members, so that errors about packets come from inside the VPN.
-    addresses,
+    addresses: [...addresses, dummyIpv4],
     linkLocal: backboneLinkLocal(facts.self.index),
     peers: [
       {

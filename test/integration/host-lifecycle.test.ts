@@ -316,6 +316,18 @@ describe('a host', () => {
     assert.deepEqual(same.addr_info, link.addr_info);
   });
 
+  it('keeps its IPv4 routes when its last address goes, as at a master that acts for nothing any more', async () => {
+    await using use = new AsyncDisposableStack();
+    const { left } = await connected(use);
+    const routes = [{ destination: parsePrefix('100.64.0.0/24') }];
+    await left.apply(stateOf('left', { addresses: [], routes }));
+    const readRoutes = async () => JSON.parse(await bed.left.sh('ip -j route show proto 104'));
+    const [route, ...others] = await readRoutes();
+    assert.deepEqual([route?.dst, route?.dev, others], ['100.64.0.0/24', names.left, []]);
+    await left.apply(stateOf('left', { addresses: [], routes: [] }));
+    assert.deepEqual(await readRoutes(), []);
+  });
+
   it('makes an interface again that somebody has deleted or taken down', async () => {
     await using use = new AsyncDisposableStack();
     const { left } = await connected(use);
