@@ -9,13 +9,12 @@ import { LabMaster } from '../../lab/vpn/lab-master.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import type { MemberView } from '../../src/api/endpoints.ts';
-import { parseSubsetName } from '../../src/model/names.ts';
-import { encodeRecord } from '../../src/model/records.ts';
-import { auditKey, moveStateKey, vpnKey } from '../../src/store/keys.ts';
+import { moveStateKey, vpnKey } from '../../src/store/keys.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { scanStore } from '../../src/store/whole-store.ts';
 import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
+import { fillWithHistory } from '../support/lab/old-history.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
 
@@ -149,7 +148,7 @@ describe('a VPN that is lost and restored', { timeout: 600_000 }, () => {
   it('moves to another store, however often the copy is killed', async () => {
     await Promise.all(restoredMasters.map(({ process }) => process.stop(slowMs)));
     const from = `sqlite:${join(restored, 'store.db')}`;
-    await fillWithHistory(from);
+    await fillWithHistory(from, oldAuditEntries);
     const path = join(lab.directory, 'moved.db');
     const line = ['store', 'copy', '--from', from, '--to', `sqlite:${path}`, '--update-configs'];
     const interrupted = await killUntilDone([...line, '--dir', restored], path);
@@ -200,23 +199,6 @@ describe('a VPN that is lost and restored', { timeout: 600_000 }, () => {
     }
   }
 });
-
-/** What a VPN of many years has most of. */
-async function fillWithHistory(storeUrl: string): Promise<void> {
-  await using store = await openStore(storeUrl);
-  const north = parseSubsetName('north');
-  for (let start = 0; start < oldAuditEntries; start += 100) {
-    const then = Array.from({ length: 100 }, (_, index) => {
-      const atMs = start + index;
-      const record = {
-        ...{ version: 1, atMs, action: 'key-rotated', actor: 'master:north-1' },
-        ...{ master: 'north-1', subset: north, subject: north, epoch: 1 },
-      };
-      return { put: auditKey(north, atMs, 'old'), value: encodeRecord(record) };
-    });
-    await store.transact({ if: [], then });
-  }
-}
 
 async function contents(storeUrl: string): Promise<readonly string[]> {
   await using store = await openStore(storeUrl);
