@@ -100,13 +100,13 @@ export class Membership implements MembershipGate {
   }
 
   view({ subset, name, identityKey }: SessionMember): View {
-    const { roll } = this.#served(subset);
-    if (roll.findActive(name)?.identityKey !== identityKey) {
+    const served = this.#served(subset);
+    if (served.roll.findActive(name)?.identityKey !== identityKey) {
       throw new SessionRefusal(`${name} is not in the roll of ${subset} any more`, {
         code: 'not-a-member',
       });
     }
-    return this.#dependencies.views.current(subset);
+    return this.#dependencies.views.current(served);
   }
 
   /** A followed roll may not have what was written a moment ago, so that a no is the store's to say. */

@@ -113,7 +113,7 @@ export class RunningMaster implements AsyncDisposable {
 
   /** What this master tells members of a subset that it serves. */
   view(name: string): View {
-    return this.master.views.current(parseSubsetName(name));
+    return this.master.views.current(this.master.subsets.requireServed(parseSubsetName(name)));
   }
 
   async received(sender: string, kind: string): Promise<number> {

@@ -54,6 +54,13 @@ class World {
     };
   }
 
+  /** Members who are nothing but counted. */
+  grow(count: number): void {
+    Object.defineProperty(this.roll, 'activeCount', { value: count, configurable: true });
+  }
+
+  current = () => this.views.current({ subset: hamburg, roll: this.roll });
+
   update = () => this.views.update({ subset: hamburg, key: this.key, roll: this.roll });
 
   #next(): number {
@@ -85,13 +92,28 @@ test('a new key alone is said to be that, and a new backup is not', () => {
   assert.deepEqual([third?.previousRevision, third?.onlyKey], [second?.view.revision, false]);
 });
 
+test('who joins a grown subset hears how far its members spread, and all others with the next key', () => {
+  const world = new World();
+  assert.equal(world.update()?.view.spreadMs, 256);
+  world.grow(10_000);
+  assert.equal(world.update(), undefined, 'it is no reason for a new view');
+  assert.equal(world.current().spreadMs, 20_000);
+  world.rotate();
+  const grown = world.update();
+  assert.deepEqual([grown?.view.spreadMs, grown?.onlyKey], [20_000, false]);
+  world.grow(11_000);
+  world.rotate();
+  const next = world.update();
+  assert.deepEqual([next?.view.spreadMs, next?.onlyKey], [20_000, true]);
+});
+
 test('before a subset is acted for there is no view of it, nor after', () => {
   const world = new World();
-  assert.throws(() => world.views.current(hamburg), { code: 'not-acting', retryable: true });
+  assert.throws(() => world.current(), { code: 'not-acting', retryable: true });
   world.update();
-  assert.equal(world.views.current(hamburg).acting.name, 'elbe');
+  assert.equal(world.current().acting.name, 'elbe');
   world.views.forget(hamburg);
-  assert.throws(() => world.views.current(hamburg), { code: 'not-acting' });
+  assert.throws(() => world.current(), { code: 'not-acting' });
 });
 
 test('whatever changes: revisions grow with every view, also over a loss of the subset', () => {
@@ -123,7 +145,7 @@ test('whatever changes: revisions grow with every view, also over a loss of the 
             view.revision > shown.revision,
             `${one}: ${view.revision} after ${shown.revision}`,
           );
-        assert.deepEqual(world.views.current(hamburg), view);
+        assert.deepEqual(world.current(), view);
         shown = view;
       }
     }),

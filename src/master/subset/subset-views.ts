@@ -16,6 +16,8 @@ export interface ViewStep {
 
 /** Members that have to find another master at once: as many a second as one of them can take. */
 const spreadMsPerMember = 2;
+/** Members that know half or twice of what they should are told with the next key. */
+const spreadTolerance = 2;
 const [shortestSpreadMs, longestSpreadMs] = [256, 65_536];
 
 /** What the members of each subset have to know, kept so that a view that says nothing new is not sent. */
@@ -27,10 +29,14 @@ export class SubsetViews {
     this.#directory = directory;
   }
 
-  /** The newest view. @throws MasterError `not-acting` before there was one */
-  current(subset: SubsetName): View {
+  /**
+   * The newest view. Its `spreadMs` follows the roll at any time, for whoever joins or comes back; it is
+   * no reason for a new view.
+   * @throws MasterError `not-acting` before there was one
+   */
+  current({ subset, roll }: Pick<ServedSubset, 'subset' | 'roll'>): View {
     const view = this.#views.get(subset);
-    if (view) return view;
+    if (view) return { ...view, spreadMs: spreadMsOf(roll.activeCount) };
     throw new MasterError(`this master does not serve ${subset} yet: ask again`, {
       code: 'not-acting',
       fields: { subset },
@@ -44,8 +50,10 @@ export class SubsetViews {
     if (!masters) return undefined;
     const before = this.#views.get(subset);
     const { acting, backups, orders } = masters;
-    const onlyKey = before !== undefined && sameMasters(before, masters);
-    if (onlyKey && before.key.epoch === key.epoch) return undefined;
+    const isSame = before !== undefined && sameMasters(before, masters);
+    if (isSame && before.key.epoch === key.epoch) return undefined;
+    const spreadMs = spreadMsOf(roll.activeCount);
+    const onlyKey = isSame && isNear(before.spreadMs, spreadMs);
     // Of two stores perhaps, so that only the sum grows whichever of them has changed.
     const revision = key.revision + masters.revision;
     const view: View = {
@@ -53,8 +61,7 @@ export class SubsetViews {
       acting,
       backups,
       orders,
-      // It follows the roll loosely and is no reason for a new view, so no change of it is.
-      spreadMs: onlyKey ? before.spreadMs : spreadMsOf(roll.activeCount),
+      spreadMs: onlyKey ? before.spreadMs : spreadMs,
       key: { epoch: key.epoch, groupKey: key.groupKey },
     };
     this.#views.set(subset, view);
@@ -102,10 +109,12 @@ function sameMasters(view: Masters, masters: Masters): boolean {
   return facts(view) === facts(masters);
 }
 
-/** A power of two, so that it rarely changes. */
 function spreadMsOf(members: number): number {
-  const exponent = Math.ceil(Math.log2(Math.max(1, members * spreadMsPerMember)));
-  return Math.min(longestSpreadMs, Math.max(shortestSpreadMs, 2 ** exponent));
+  return Math.min(longestSpreadMs, Math.max(shortestSpreadMs, members * spreadMsPerMember));
+}
+
+function isNear(oneMs: number, otherMs: number): boolean {
+  return Math.max(oneMs, otherMs) <= spreadTolerance * Math.min(oneMs, otherMs);
 }
 
 function contactOf({ record }: KnownMaster): MasterContact {
