@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,6 +49,27 @@ for (const delayMs of killDelaysMs) {
     );
   });
 }
+
+test('a member killed between writing its membership and removing the join removes it afterwards', async () => {
+  await using directory = await memberDirectory();
+  const bed = await CertificateBed.create();
+  await using master = await ScriptedMaster.start(bed);
+  const killed = startMemberProcess(directory.path, await master.invite());
+  const first = await master.session();
+  const folder = join(directory.path, 'memberships', 'hansa.east');
+  const request = await first.receive('join');
+  await copyFile(join(folder, 'pending.json'), join(directory.path, 'kept'));
+  first.send(await master.admission(first, request));
+  await first.receive('acknowledge');
+  await killed.kill();
+  await copyFile(join(directory.path, 'kept'), join(folder, 'pending.json'));
+  await using _member = new RunningMember(
+    { directory: directory.path },
+    { clock: new ManualClock(), host: new MemoryHost() },
+  );
+  await (await master.session()).receive('hello');
+  assert.ok(!(await readdir(folder)).includes('pending.json'));
+});
 
 test('a member killed before its join was answered sends it again, word for word', async () => {
   await using directory = await memberDirectory();

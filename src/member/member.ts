@@ -91,7 +91,10 @@ export class Member {
     for (const files of await this.#directory.memberships()) {
       const stored = await files.read();
       if (stored.kind === 'none') await files.dropPending();
-      if (stored.kind === 'member') this.#run(this.#membership(files, stored.state));
+      if (stored.kind === 'member') {
+        await files.endJoin();
+        this.#run(this.#membership(files, stored.state));
+      }
       if (stored.kind === 'pending') this.#resumeJoin(files, stored.pending);
       if (stored.kind === 'ended') await this.#finishEnd(files, stored.tombstone);
     }

@@ -148,7 +148,12 @@ export class MembershipFiles {
   /** Once it resolves, the join is not repeated any more. */
   async writeAdmitted(state: MembershipState): Promise<void> {
     await this.#membership.write(state);
-    await this.#pending.remove();
+    await this.endJoin();
+  }
+
+  /** The join has become a membership, perhaps just before a crash. Harmless to repeat. */
+  endJoin(): Promise<void> {
+    return this.#pending.remove();
   }
 
   writeState(state: MembershipState): Promise<void> {
