@@ -1,6 +1,15 @@
+import { type AttemptOutcome, staggered } from '../../runtime/staggered.ts';
 import { ClientError } from './client-error.ts';
-import { connectDirectly, connectThrough, type MasterSocket } from './master-socket.ts';
+import {
+  type ConnectOptions,
+  connectDirectly,
+  connectThrough,
+  type MasterSocket,
+} from './master-socket.ts';
 import type { ApiCredentials, KnownMaster } from './operator-profile.ts';
+
+/** Two round trips around the world and a handshake; a master that needs longer keeps its chance. */
+const headStartMs = 500;
 
 export interface MasterConnectorOptions {
   readonly profile: ApiCredentials;
@@ -42,31 +51,44 @@ export class MasterConnector {
    * @throws ClientError; ApiError when the entry refuses to relay. Nothing was asked of the target
    */
   async connect(target: KnownMaster | undefined, signal?: AbortSignal): Promise<MasterSocket> {
-    const options = {
-      profile: this.#options.profile,
-      timeoutMs: this.#options.connectTimeoutMs,
-      ...(signal ? { signal } : {}),
-    };
-    const entry = await this.#connectEntry(options);
+    const entry = await this.#connectEntry(signal);
     if (target === undefined || target.name === entry.master.name) return entry;
-    return connectThrough(entry, target, options);
+    return connectThrough(entry, target, this.#connectOptions(signal));
   }
 
-  /** Tries the masters in turn until one has proved its name. */
-  async #connectEntry(options: Parameters<typeof connectDirectly>[1]): Promise<MasterSocket> {
+  /**
+   * Connects to several masters, each as `connect` does, and tells of each as soon as it is
+   * connected or has failed: a silent one does not hold up those after it.
+   */
+  connectEach(
+    targets: readonly KnownMaster[],
+    signal: AbortSignal,
+  ): AsyncGenerator<AttemptOutcome<KnownMaster, MasterSocket>, void> {
+    const attempt = (target: KnownMaster, stop: AbortSignal) => this.connect(target, stop);
+    return staggered(targets, attempt, { headStartMs, discard: hangUp, signal });
+  }
+
+  /** The first that proves its name; one that says nothing for a while is tried beside the next. */
+  async #connectEntry(signal: AbortSignal | undefined): Promise<MasterSocket> {
     const failures: ClientError[] = [];
-    for (const master of this.#candidates()) {
-      try {
-        const connection = await connectDirectly(master, options);
-        this.#entry = master;
-        return connection;
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        this.#avoided.add(master.name);
-        failures.push(error);
+    const attempt = (master: KnownMaster, stop: AbortSignal) =>
+      connectDirectly(master, this.#connectOptions(stop));
+    const options = { headStartMs, discard: hangUp, ...(signal ? { signal } : {}) };
+    for await (const { item, result } of staggered(this.#candidates(), attempt, options)) {
+      if (result.status === 'fulfilled') {
+        this.#entry = item;
+        return result.value;
       }
+      if (!(result.reason instanceof ClientError)) throw result.reason;
+      this.#avoided.add(item.name);
+      failures.push(result.reason);
     }
     throw noEntry(this.#options.profile, failures);
+  }
+
+  #connectOptions(signal: AbortSignal | undefined): ConnectOptions {
+    const { profile, connectTimeoutMs } = this.#options;
+    return { profile, timeoutMs: connectTimeoutMs, ...(signal ? { signal } : {}) };
   }
 
   #candidates(): readonly KnownMaster[] {
@@ -76,6 +98,11 @@ export class MasterConnector {
     };
     return this.#masters.toSorted((one, other) => rank(one) - rank(other));
   }
+}
+
+/** Nobody asked anything over it, and nobody will. */
+function hangUp({ socket }: MasterSocket): void {
+  socket.destroy();
 }
 
 /** One failure is told as it is; several as the first one's kind, with all of them listed. */

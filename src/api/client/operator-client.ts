@@ -186,8 +186,9 @@ class ConnectingOperatorClient implements OperatorClient {
     const endsAtMs = systemClock.monotonicMs() + this.#searchTimeoutMs;
     let directory = await this.directory(signal);
     for (let round = 1; ; round += 1) {
-      for (const master of search.candidates(directory)) {
-        const outcome = await this.#try(request, master, signal);
+      const connections = this.#connector.connectEach(search.candidates(directory), signal);
+      for await (const { item: master, result } of connections) {
+        const outcome = await this.#try(request, result, signal);
         if ('connection' in outcome) return outcome;
         search.add(master, outcome);
       }
@@ -203,16 +204,15 @@ class ConnectingOperatorClient implements OperatorClient {
   /** One request to one master; what was not done, and is safe to ask of another, is a result. */
   async #try(
     request: WireRequest,
-    master: KnownMaster,
+    connected: PromiseSettledResult<MasterSocket>,
     signal: AbortSignal,
   ): Promise<Begun | Miss> {
-    let connection: MasterSocket;
-    try {
-      connection = await this.#connector.connect(master, signal);
-    } catch (error) {
-      if (signal.aborted || !isOnlyAway(error)) throw error;
-      return { error, passes: true };
+    if (connected.status === 'rejected') {
+      const { reason } = connected;
+      if (signal.aborted || !isOnlyAway(reason)) throw reason;
+      return { error: reason, passes: true };
     }
+    const connection = connected.value;
     try {
       return { connection, response: await exchange(connection, request, signal) };
     } catch (cause) {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import {
   type ApiServer,
@@ -23,6 +25,8 @@ interface State {
   acting: Name;
   /** Whether others may relay to it. */
   isReached: boolean;
+  /** It takes connections and says nothing, as behind a link that was pulled. */
+  isSilent: boolean;
   answer: () => unknown;
 }
 const states = {} as Record<Name, State>;
@@ -30,10 +34,12 @@ const servers = new Map<string, ApiServer>();
 /** Which masters were asked anything but the directory, in order. */
 const asked: string[] = [];
 let vpn: TestVpn;
+let silentPort: number;
 const cleanup = new AsyncDisposableStack();
 
 before(async () => {
   vpn = await TestVpn.create();
+  silentPort = await startSilentServer();
   for (const name of names) {
     const server = await startApiServer({
       credentials: await vpn.master(name),
@@ -46,7 +52,8 @@ before(async () => {
       relay: (dnsName) => {
         const target = dnsName.split('.')[0] as Name;
         const isCutOff = !states[target].isReached || !states[name].isReached;
-        return isCutOff ? undefined : servers.get(target)?.port;
+        if (isCutOff) return undefined;
+        return states[target].isSilent ? silentPort : servers.get(target)?.port;
       },
     });
     servers.set(name, cleanup.use(server));
@@ -57,9 +64,26 @@ after(() => cleanup.disposeAsync());
 beforeEach(() => {
   asked.length = 0;
   for (const name of names) {
-    states[name] = { acting: 'fra', isReached: true, answer: () => notActing(name) };
+    states[name] = {
+      acting: 'fra',
+      isReached: true,
+      isSilent: false,
+      answer: () => notActing(name),
+    };
   }
 });
+
+async function startSilentServer(): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => sockets.add(socket.on('error', () => {})));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanup.defer(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
 
 const timeMs = 1_795_000_000_000;
 const directory = (acting: Name) => ({
@@ -136,6 +160,30 @@ test('a question whose answer broke off is put to the next', async () => {
   const client = await clientVia('lon');
   assert.deepEqual(await client.call(listAudit, inEurope), { entries: [] });
   assert.deepEqual(asked, ['fra', 'ams']);
+});
+
+/** So long that whoever waits for it fails the test. */
+const patientlyMs = 3_600_000;
+
+test('a silent acting master does not hold up those that may have taken over', async () => {
+  states.fra.isSilent = true;
+  states.ams.answer = () => ({});
+  const profile = await vpn.profile([knownMaster('lon', servers.get('lon')?.port ?? 9)]);
+  const client = createOperatorClient({ profile, connectTimeoutMs: patientlyMs });
+  await client.call(unbanMember, web);
+  assert.deepEqual(asked, ['ams']);
+});
+
+test('a silent entry is passed by', async () => {
+  states.ams.answer = () => ({});
+  const masters = [
+    knownMaster('fra', silentPort),
+    knownMaster('ams', servers.get('ams')?.port ?? 9),
+  ];
+  const profile = await vpn.profile(masters);
+  const client = createOperatorClient({ profile, connectTimeoutMs: patientlyMs });
+  await client.call(unbanMember, web);
+  assert.equal(asked.at(-1), 'ams');
 });
 
 test('an entry that is cut off from the others is left for one that is not', async () => {
