@@ -1,5 +1,4 @@
 import type { InterfaceState } from '../model/host-state.ts';
-import type { WireguardPublicKey } from '../model/wireguard-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { HostError } from './host-error.ts';
@@ -7,7 +6,7 @@ import type { InterfaceNotes } from './interface-notes.ts';
 import type { LinkState } from './link/link-changes.ts';
 import { type LinkSnapshot, readLinks } from './link/link-snapshot.ts';
 import type { Runner } from './runner.ts';
-import { type AdoptedPeer, adoptPeer, type DeviceDump } from './wireguard/device-dump.ts';
+import { adoptPeer, type DeviceDump } from './wireguard/device-dump.ts';
 import { type ConfiguredDevice, readDevice } from './wireguard/device-peers.ts';
 
 /** An interface of ours as it is now, by our memory or by the machine's word. */
@@ -110,13 +109,9 @@ async function adoptInterface(
 
 function adoptDevice(wanted: InterfaceState, dump: DeviceDump, nowMs: number): ConfiguredDevice {
   const wantedPeers = new Map(wanted.peers.map((peer) => [peer.publicKey, peer]));
-  const peers = new Map<WireguardPublicKey, AdoptedPeer>();
-  for (const actual of dump.peers) {
-    peers.set(actual.publicKey, adoptPeer(actual, wantedPeers.get(actual.publicKey), nowMs));
-  }
   return {
     listenPort: dump.listenPort,
-    peers,
+    peers: dump.peers.map((actual) => adoptPeer(actual, wantedPeers.get(actual.publicKey), nowMs)),
     ...(dump.privateKey === undefined ? {} : { privateKey: dump.privateKey }),
   };
 }

@@ -150,7 +150,7 @@ export class Convergence {
     const devices = new Map<string, ConfiguredDevice>();
     const options = { runner: this.#dependencies.runner, signal: this.#signal };
     await this.#forEach(interfaces, async (state) => {
-      const device = before.interfaces.get(state.name)?.device ?? { peers: new Map() };
+      const device = before.interfaces.get(state.name)?.device ?? { peers: [] };
       devices.set(state.name, await applyPeers(state, device, options));
     });
     return devices;

@@ -1,11 +1,10 @@
-import type { InterfaceState, PeerState } from '../../model/host-state.ts';
-import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
+import type { InterfaceState } from '../../model/host-state.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 import { isControlSocketAlive } from './control-socket.ts';
 import { type DeviceSettings, formatConfig, formatRemovals } from './device-config.ts';
-import { type DeviceDump, parseDeviceDump } from './device-dump.ts';
-import { type ConfiguredPeers, type PeerChanges, planPeerChanges } from './peer-changes.ts';
+import { type AdoptedPeer, type DeviceDump, parseDeviceDump } from './device-dump.ts';
+import { type PeerChanges, planPeerChanges } from './peer-changes.ts';
 import { configureBySocket, formatRequest } from './socket-configuration.ts';
 
 /** What an interface has been told, or is assumed to have been told. */
@@ -13,9 +12,10 @@ export interface ConfiguredDevice {
   /** Absent for an interface that was made just now. */
   readonly privateKey?: string;
   readonly listenPort?: number;
-  readonly peers: ConfiguredPeers;
-  /** The list that they were wanted by; absent when they were found. */
-  readonly wantedPeers?: readonly PeerState[];
+  /** The very list that they were wanted by, unless they were found. */
+  readonly peers: readonly AdoptedPeer[];
+  /** What takes its configuration: a wireguard-go, or `wg` for the kernel. Absent until it was looked. */
+  readonly control?: 'socket' | 'tool';
 }
 
 /** 20,000 peers take wireguard-go 1.5 s on an idle machine. */
@@ -49,28 +49,27 @@ export async function applyPeers(
   if (isSameDevice(wanted, before)) return before;
   const isNewPort = listenPort !== undefined && listenPort !== before.listenPort;
   if (isNewPort) await requireFreePort(name, listenPort, runner);
-  const peers = new Map<WireguardPublicKey, PeerState>();
-  for (const peer of wanted.peers) peers.set(peer.publicKey, peer);
-  const changes = planPeerChanges(before.peers, peers);
+  const changes = planPeerChanges(before.peers, wanted.peers);
   const settings = {
     ...(privateKey === before.privateKey ? {} : { privateKey }),
     ...(isNewPort ? { listenPort } : {}),
   };
-  if (await isControlSocketAlive(name)) {
-    const request = formatRequest(settings, changes, before.peers);
+  const control = before.control ?? ((await isControlSocketAlive(name)) ? 'socket' : 'tool');
+  if (control === 'socket') {
+    const request = formatRequest(settings, changes);
     if (request !== '') await configureBySocket(name, request, signal);
   } else {
     await configureByTool(name, { settings, changes }, options);
   }
   const port = listenPort ?? before.listenPort;
-  const device = { privateKey, peers, wantedPeers: wanted.peers };
+  const device = { privateKey, peers: wanted.peers, control };
   return port === undefined ? device : { ...device, listenPort: port };
 }
 
 /** At one look: a change of routes must not wait until ten thousand peers have been compared. */
 function isSameDevice(wanted: InterfaceState, before: ConfiguredDevice): boolean {
   const { privateKey, listenPort, peers } = wanted;
-  if (peers !== before.wantedPeers || privateKey !== before.privateKey) return false;
+  if (peers !== before.peers || privateKey !== before.privateKey) return false;
   return listenPort === undefined || listenPort === before.listenPort;
 }
 

@@ -5,7 +5,8 @@ import type { PeerState } from '../../model/host-state.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type { PresharedKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { formatConfig, formatRemovals } from './device-config.ts';
-import { isRekeyed, planPeerChanges } from './peer-changes.ts';
+import { type AdoptedPeer, adoptPeer } from './device-dump.ts';
+import { type PeerChanges, planPeerChanges } from './peer-changes.ts';
 
 function peer(index: number, changes: Partial<PeerState> = {}): PeerState {
   return {
@@ -18,26 +19,46 @@ function peer(index: number, changes: Partial<PeerState> = {}): PeerState {
   };
 }
 
-const byKey = (...peers: readonly PeerState[]): Map<WireguardPublicKey, PeerState> =>
-  new Map(peers.map((it) => [it.publicKey, it]));
+const rekeyed = { presharedKey: 'psk-2' as PresharedKey };
+const keysOf = ({ changed }: PeerChanges) => changed.map(({ peer: { publicKey } }) => publicKey);
 
 describe('the changes of peers', () => {
   it('are none when nothing changed, also for equal copies and other orders', () => {
     const two = [parsePrefix('10.0.0.1/32'), parsePrefix('fd00::/64')];
-    const before = byKey(peer(1, { allowedIps: two }), peer(2));
-    const wanted = byKey(peer(2), peer(1, { allowedIps: two.toReversed() }));
-    assert.deepEqual(planPeerChanges(before, wanted), { removed: [], changed: [] });
+    const before = [peer(1, { allowedIps: two }), peer(2)];
+    const none = { removed: [], changed: [] };
+    assert.deepEqual(planPeerChanges(before, before), none);
+    assert.deepEqual(planPeerChanges(before, before.toReversed()), none);
+    const copies = [peer(2), peer(1, { allowedIps: two.toReversed() })];
+    assert.deepEqual(planPeerChanges(before, copies), none);
+  });
+
+  it('are the one peer that comes, goes or is replaced among others', () => {
+    const before = [peer(1), peer(2), peer(3)];
+    const added = { peer: peer(4), setEndpoint: true, isRekeyed: false };
+    assert.deepEqual(planPeerChanges(before, [...before, added.peer]), {
+      removed: [],
+      changed: [added],
+    });
+    assert.deepEqual(planPeerChanges(before, before.toSpliced(1, 1)), {
+      removed: ['key-2'],
+      changed: [],
+    });
+    assert.deepEqual(planPeerChanges(before, before.with(1, added.peer)), {
+      removed: ['key-2'],
+      changed: [added],
+    });
+    const renewed = peer(2, { keepaliveSeconds: 5 });
+    assert.deepEqual(planPeerChanges(before, [...before.toSpliced(1, 1), renewed]), {
+      removed: [],
+      changed: [{ peer: renewed, setEndpoint: false, isRekeyed: true }],
+    });
   });
 
   it('name an endpoint only where another one is wanted than before', () => {
-    const before = byKey(peer(1), peer(2), peer(3));
+    const before = [peer(1), peer(2), peer(3)];
     const { endpoint: _, ...silent } = peer(3, { keepaliveSeconds: 5 });
-    const wanted = byKey(
-      peer(1, { presharedKey: 'psk-2' as PresharedKey }),
-      peer(2, { endpoint: '198.51.100.1:1' }),
-      silent,
-      peer(4),
-    );
+    const wanted = [peer(1, rekeyed), peer(2, { endpoint: '198.51.100.1:1' }), silent, peer(4)];
     const { changed } = planPeerChanges(before, wanted);
     assert.deepEqual(
       changed.map(({ peer: { publicKey }, setEndpoint }) => [publicKey, setEndpoint]),
@@ -51,44 +72,117 @@ describe('the changes of peers', () => {
   });
 
   it('are keys only where allowed IPs and endpoint stay', () => {
-    const before = byKey(peer(1), peer(2), peer(3));
-    const rekeyed = { presharedKey: 'psk-2' as PresharedKey };
-    const wanted = byKey(
+    const before = [peer(1), peer(2), peer(3)];
+    const wanted = [
       peer(1, rekeyed),
       peer(2, { ...rekeyed, endpoint: '198.51.100.1:1' }),
       peer(3, { ...rekeyed, allowedIps: [parsePrefix('10.9.9.9/32')] }),
       peer(4),
-    );
+    ];
     const { changed } = planPeerChanges(before, wanted);
     assert.deepEqual(
-      changed.map((change) => isRekeyed(before, change)),
+      changed.map(({ isRekeyed }) => isRekeyed),
       [true, false, false, false],
     );
   });
 
   it('do not come from an endpoint that is no longer wanted', () => {
     const { endpoint: _, ...silent } = peer(1);
-    assert.deepEqual(planPeerChanges(byKey(peer(1)), byKey(silent)).changed, []);
+    assert.deepEqual(planPeerChanges([peer(1)], [silent]).changed, []);
+  });
+
+  it('are only what differs from peers that were found in whatever order', () => {
+    const wanted = [peer(1), peer(2), peer(3)];
+    const found = (of: PeerState, presharedKey: PresharedKey | undefined): AdoptedPeer => {
+      const { endpoint, keepaliveSeconds, publicKey, allowedIps } = of;
+      const known = { publicKey, presharedKey, allowedIps, endpoint, keepaliveSeconds };
+      const traffic = { latestHandshakeMs: 0, receivedBytes: 0, sentBytes: 0 };
+      return adoptPeer({ ...known, ...traffic }, of, 1_000_000);
+    };
+    const before = [
+      found(peer(4), peer(4).presharedKey),
+      found(peer(3), undefined),
+      found(peer(1), peer(1).presharedKey),
+    ];
+    const changes = planPeerChanges(before, wanted);
+    assert.deepEqual(changes.removed, ['key-4']);
+    assert.deepEqual(keysOf(changes), ['key-2', 'key-3']);
+  });
+
+  it('follow the last of two peers with one key, wherever the other one is', () => {
+    const [one, first, last] = [peer(1), peer(2), peer(2, { keepaliveSeconds: 5 })];
+    const back = { removed: [], changed: [{ peer: first, setEndpoint: false, isRekeyed: true }] };
+    assert.deepEqual(planPeerChanges([first, one, last], [first, one]), back);
+    assert.deepEqual(planPeerChanges([one, last, peer(3)], [one, first, peer(3)]), back);
+    const none = { removed: [], changed: [] };
+    assert.deepEqual(planPeerChanges([first, one, last], [one, last]), none);
+    assert.deepEqual(planPeerChanges([one, last], [one, first, last]), none);
+    assert.deepEqual(keysOf(planPeerChanges([first, one], [first, one, last])), ['key-2']);
+    assert.deepEqual(planPeerChanges([first, one, last], [one]).removed, ['key-2']);
   });
 
   it('lead from any peers to any others', () => {
-    const some = fc.uniqueArray(
-      fc.record({ index: fc.nat(20), keepalive: fc.integer({ min: 1, max: 3 }) }),
-      { selector: ({ index }) => index },
+    const some = fc.array(fc.record({ index: fc.nat(9), other: fc.nat(3) }));
+    const edits = fc.array(
+      fc.record({ at: fc.nat(12), remove: fc.nat(3), insert: some, copy: fc.nat(12) }),
+      { maxLength: 4 },
     );
-    const toMap = (list: readonly { index: number; keepalive: number }[]) =>
-      byKey(...list.map(({ index, keepalive }) => peer(index, { keepaliveSeconds: keepalive })));
     fc.assert(
-      fc.property(some, some, (one, other) => {
-        const [before, wanted] = [toMap(one), toMap(other)];
-        const { removed, changed } = planPeerChanges(before, wanted);
-        for (const key of removed) assert.ok(before.delete(key));
-        for (const change of changed) before.set(change.peer.publicKey, change.peer);
-        assert.deepEqual(new Set(before.values()), new Set(wanted.values()));
+      fc.property(some, edits, fc.boolean(), (start, changes, asCopies) => {
+        const made = (list: typeof start): PeerState[] =>
+          list.map(({ index, other }) => variants[other]?.(index) ?? peer(index));
+        const before = made(start);
+        let wanted = before;
+        for (const { at, remove, insert, copy } of changes) {
+          wanted = [
+            ...wanted.toSpliced(at, remove, ...made(insert)),
+            ...wanted.slice(copy, copy + 1),
+          ];
+        }
+        if (asCopies) wanted = wanted.map((each) => ({ ...each }));
+        const now = configured(before);
+        apply(now, planPeerChanges(before, wanted));
+        const expected = configured(wanted);
+        for (const [key, { endpoint, ...rest }] of expected) {
+          const { endpoint: actual, ...others } = now.get(key) ?? {};
+          assert.deepEqual(others, rest);
+          if (endpoint !== undefined) assert.equal(actual, endpoint);
+        }
+        assert.equal(now.size, expected.size);
       }),
+      { numRuns: 1_000 },
     );
   });
 });
+
+/** Peers with the same key that differ in all that may differ. */
+const variants: readonly ((index: number) => PeerState)[] = [
+  (index) => peer(index, rekeyed),
+  (index) => peer(index, { endpoint: '198.51.100.1:1' }),
+  (index) => {
+    const { endpoint: _, ...silent } = peer(index, { allowedIps: [parsePrefix('10.9.9.9/32')] });
+    return silent;
+  },
+];
+
+const configured = (peers: readonly PeerState[]) =>
+  new Map(peers.map((each) => [each.publicKey, each]));
+
+/** As WireGuard does: what a change does not name stays. */
+function apply(peers: Map<WireguardPublicKey, PeerState>, { removed, changed }: PeerChanges): void {
+  for (const key of removed) assert.ok(peers.delete(key));
+  for (const { peer: wanted, setEndpoint, isRekeyed } of changed) {
+    const old = peers.get(wanted.publicKey);
+    assert.ok(old || !isRekeyed);
+    const { endpoint: told, ...rest } = wanted;
+    const endpoint = setEndpoint ? told : old?.endpoint;
+    peers.set(wanted.publicKey, {
+      ...rest,
+      ...(isRekeyed && old ? { allowedIps: old.allowedIps } : {}),
+      ...(endpoint === undefined ? {} : { endpoint }),
+    });
+  }
+}
 
 describe('the input of wg', () => {
   it('is empty for no change', () => {
@@ -102,8 +196,9 @@ describe('the input of wg', () => {
       {
         peer: peer(1, { allowedIps: [parsePrefix('10.0.0.1/32'), parsePrefix('fd00::/64')] }),
         setEndpoint: true,
+        isRekeyed: false,
       },
-      { peer: quiet, setEndpoint: false },
+      { peer: quiet, setEndpoint: false, isRekeyed: false },
     ];
     assert.equal(
       formatConfig({ listenPort: 51_820 }, changed),

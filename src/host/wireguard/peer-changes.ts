@@ -2,38 +2,88 @@ import type { PeerState } from '../../model/host-state.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { AdoptedPeer } from './device-dump.ts';
 
-/** Peers by public key, as they are configured. */
-export type ConfiguredPeers = ReadonlyMap<WireguardPublicKey, AdoptedPeer>;
+export interface PeerChange {
+  /** To be made so, whole. */
+  readonly peer: PeerState;
+  /** False where the endpoint must be left as it is. */
+  readonly setEndpoint: boolean;
+  /** Whether nothing but the preshared key or the keepalive of a known peer is to be changed. */
+  readonly isRekeyed: boolean;
+}
 
 export interface PeerChanges {
   readonly removed: readonly WireguardPublicKey[];
-  /** To be made so, whole. `setEndpoint` is false where the endpoint must be left as it is. */
-  readonly changed: readonly { readonly peer: PeerState; readonly setEndpoint: boolean }[];
+  readonly changed: readonly PeerChange[];
 }
 
 /**
  * What has to be done so that `before` becomes `wanted`. A peer that stays is never removed in
  * between, so its session lives; its endpoint is only touched when the wanted one is another than
- * before, so that a peer that has roamed stays where it was found.
+ * before, so that a peer that has roamed stays where it was found. Of several peers with one public
+ * key the last one counts, in both lists.
  *
- * Ten thousand peers without a change take some milliseconds, and less when the objects are the same.
+ * Objects that are the same at both ends of the lists cost next to nothing: one more peer among ten
+ * thousand takes microseconds. What is in between is compared by public key; a newcomer whose key an
+ * earlier peer has as well is told whole.
  */
 export function planPeerChanges(
-  before: ConfiguredPeers,
-  wanted: ReadonlyMap<WireguardPublicKey, PeerState>,
+  before: readonly AdoptedPeer[],
+  wanted: readonly PeerState[],
 ): PeerChanges {
-  const changed: PeerChanges['changed'][number][] = [];
-  let kept = 0;
-  for (const peer of wanted.values()) {
-    const old = before.get(peer.publicKey);
-    if (old !== undefined) kept += 1;
-    if (old !== undefined && isSame(old, peer)) continue;
-    const setEndpoint = peer.endpoint !== undefined && peer.endpoint !== old?.endpoint;
-    changed.push({ peer, setEndpoint });
+  const start = sameAtStart(before, wanted);
+  const end = sameAtEnd(before, wanted, start);
+  const old = byKey(before.slice(start, before.length - end));
+  const next = byKey(wanted.slice(start, wanted.length - end));
+  // A later peer of the same key counts instead, and it stays.
+  for (const { publicKey } of wanted.slice(wanted.length - end)) {
+    old.delete(publicKey);
+    next.delete(publicKey);
   }
-  // Mostly nobody leaves, and then nobody needs to be looked for.
-  const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !wanted.has(key));
-  return { removed, changed };
+  const leaving = new Set([...old.keys()].filter((key) => !next.has(key)));
+  if (leaving.size > 0) {
+    // An earlier peer of the same key counts from now on.
+    for (const peer of wanted.slice(0, start)) {
+      if (leaving.has(peer.publicKey)) next.set(peer.publicKey, peer);
+    }
+  }
+  return {
+    removed: [...leaving].filter((key) => !next.has(key)),
+    changed: [...next.values()].flatMap((peer) => planChange(old.get(peer.publicKey), peer)),
+  };
+}
+
+function sameAtStart(before: readonly AdoptedPeer[], wanted: readonly PeerState[]): number {
+  const most = Math.min(before.length, wanted.length);
+  let count = 0;
+  while (count < most && before[count] === wanted[count]) count += 1;
+  return count;
+}
+
+/** @param start how many at the start are not to be counted once more */
+function sameAtEnd(
+  before: readonly AdoptedPeer[],
+  wanted: readonly PeerState[],
+  start: number,
+): number {
+  const most = Math.min(before.length, wanted.length) - start;
+  let count = 0;
+  while (count < most && before[before.length - 1 - count] === wanted[wanted.length - 1 - count]) {
+    count += 1;
+  }
+  return count;
+}
+
+function byKey<P extends AdoptedPeer>(peers: readonly P[]): Map<WireguardPublicKey, P> {
+  return new Map(peers.map((peer) => [peer.publicKey, peer]));
+}
+
+/** @returns at most one */
+function planChange(old: AdoptedPeer | undefined, peer: PeerState): readonly PeerChange[] {
+  if (old !== undefined && isSame(old, peer)) return [];
+  const setEndpoint = peer.endpoint !== undefined && peer.endpoint !== old?.endpoint;
+  const isRekeyed =
+    old !== undefined && !setEndpoint && haveSameElements(old.allowedIps, peer.allowedIps);
+  return [{ peer, setEndpoint, isRekeyed }];
 }
 
 /** An endpoint that is no longer wanted is not taken away: WireGuard has no way to forget one. */
@@ -45,15 +95,6 @@ function isSame(old: AdoptedPeer, wanted: PeerState): boolean {
       (wanted.endpoint === undefined || old.endpoint === wanted.endpoint) &&
       haveSameElements(old.allowedIps, wanted.allowedIps))
   );
-}
-
-/** Whether nothing but the preshared key or the keepalive of a known peer is to be changed. */
-export function isRekeyed(
-  before: ConfiguredPeers,
-  { peer, setEndpoint }: PeerChanges['changed'][number],
-): boolean {
-  const old = before.get(peer.publicKey);
-  return old !== undefined && !setEndpoint && haveSameElements(old.allowedIps, peer.allowedIps);
 }
 
 function haveSameElements(one: readonly string[], other: readonly string[]): boolean {

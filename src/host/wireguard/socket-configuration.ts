@@ -4,7 +4,7 @@ import { Deadline } from '../../runtime/deadline.ts';
 import { HostError } from '../host-error.ts';
 import { controlSocketPath } from './control-socket.ts';
 import type { DeviceSettings } from './device-config.ts';
-import { type ConfiguredPeers, isRekeyed, type PeerChanges } from './peer-changes.ts';
+import type { PeerChange, PeerChanges } from './peer-changes.ts';
 
 /** As long as `wg` may take for as many peers. */
 const timeoutMs = 60_000;
@@ -43,37 +43,29 @@ export async function configureBySocket(
  * keys are in hexadecimal. Removals come first, so that allowed IPs which go from a removed peer to
  * another are free by then.
  *
- * @param before what is configured, which decides whether a peer's allowed IPs are touched
  * @returns the empty string when nothing is to be done
  */
-export function formatRequest(
-  settings: DeviceSettings,
-  { removed, changed }: PeerChanges,
-  before: ConfiguredPeers,
-): string {
+export function formatRequest(settings: DeviceSettings, { removed, changed }: PeerChanges): string {
   const lines = [
     ...(settings.privateKey === undefined
       ? []
       : [`private_key=${inHexadecimal(settings.privateKey)}`]),
     ...(settings.listenPort === undefined ? [] : [`listen_port=${settings.listenPort}`]),
     ...removed.flatMap((key) => [`public_key=${inHexadecimal(key)}`, 'remove=true']),
-    ...changed.flatMap((change) => peerLines(change, isRekeyed(before, change))),
+    ...changed.flatMap(peerLines),
   ];
   return lines.length === 0 ? '' : `set=1\n${lines.join('\n')}\n\n`;
 }
 
-function peerLines(
-  { peer, setEndpoint }: PeerChanges['changed'][number],
-  onlyRekeyed: boolean,
-): readonly string[] {
+function peerLines({ peer, setEndpoint, isRekeyed }: PeerChange): readonly string[] {
   const { publicKey, presharedKey, keepaliveSeconds = 0, endpoint, allowedIps } = peer;
   return [
     `public_key=${inHexadecimal(publicKey)}`,
-    ...(onlyRekeyed ? ['update_only=true'] : []),
+    ...(isRekeyed ? ['update_only=true'] : []),
     `preshared_key=${inHexadecimal(presharedKey)}`,
     `persistent_keepalive_interval=${keepaliveSeconds}`,
     ...(setEndpoint ? [`endpoint=${endpoint}`] : []),
-    ...(onlyRekeyed
+    ...(isRekeyed
       ? []
       : ['replace_allowed_ips=true', ...allowedIps.map((prefix) => `allowed_ip=${prefix}`)]),
   ];

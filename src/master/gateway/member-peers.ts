@@ -15,6 +15,8 @@ export interface PeerSource {
   readonly key: StoredGroupKey;
 }
 
+const noPeers: readonly PeerState[] = [];
+
 /**
  * The WireGuard peers towards members. What has not changed is the same object as before, peer by
  * peer and the list as a whole: a join among ten thousand members costs one derivation, not ten
@@ -23,7 +25,7 @@ export interface PeerSource {
 export class MemberPeers {
   readonly #self: WireguardPublicKey;
   #subsets: ReadonlyMap<SubsetName, SubsetPeers> = new Map();
-  #all: readonly PeerState[] = [];
+  #all = noPeers;
 
   constructor(self: WireguardPublicKey) {
     this.#self = self;
@@ -41,36 +43,45 @@ export class MemberPeers {
       isChanged ||= hasChanged === true;
     }
     this.#subsets = next;
-    if (isChanged) this.#all = [...next.values()].flatMap(({ peers }) => [...peers]);
+    if (isChanged) this.#all = noPeers.concat(...[...next.values()].map(({ peers }) => peers));
     return this.#all;
   }
 }
 
 class SubsetPeers {
   readonly #self: WireguardPublicKey;
-  #known = new Map<MemberRecord, PeerState>();
+  #members: readonly MemberRecord[] = [];
+  /** One for each of the members, in their order. */
+  #peers = noPeers;
   #epoch = 0;
 
   constructor(self: WireguardPublicKey) {
     this.#self = self;
   }
 
-  get peers(): Iterable<PeerState> {
-    return this.#known.values();
+  get peers(): readonly PeerState[] {
+    return this.#peers;
   }
 
-  /** @returns whether anything is different now */
+  /**
+   * Rolls keep their order and newcomers are the last, so mostly the members that were known are a
+   * look away; only those after the first difference have to be searched for.
+   *
+   * @returns whether anything is different now
+   */
   update(members: Iterable<MemberRecord>, key: StoredGroupKey): boolean {
+    const [known, next] = [this.#members, [...members]];
+    const same = sameAtStart(known, next);
     const isSameKey = this.#epoch === key.epoch;
-    const next = new Map<MemberRecord, PeerState>();
-    let kept = 0;
-    for (const member of members) {
-      const before = this.#known.get(member);
-      if (before && isSameKey) kept += 1;
-      next.set(member, before && isSameKey ? before : this.#peer(member, key, before));
-    }
-    if (kept === next.size && kept === this.#known.size) return false;
-    this.#known = next;
+    const kept = isSameKey ? same : 0;
+    if (kept === next.length && kept === known.length) return false;
+    const others = new Map(known.slice(same).map((member, at) => [member, this.#peers[same + at]]));
+    const made = next.slice(kept).map((member, at) => {
+      const before = kept + at < same ? this.#peers[kept + at] : others.get(member);
+      return before && isSameKey ? before : this.#peer(member, key, before);
+    });
+    this.#peers = [...this.#peers.slice(0, kept), ...made];
+    this.#members = next;
     this.#epoch = key.epoch;
     return true;
   }
@@ -88,4 +99,10 @@ class SubsetPeers {
       allowedIps: before?.allowedIps ?? [ipv4, ipv6, memberLinkLocal(ipv6)].map(hostPrefix),
     };
   }
+}
+
+function sameAtStart(known: readonly MemberRecord[], next: readonly MemberRecord[]): number {
+  let count = 0;
+  while (count < known.length && known[count] === next[count]) count += 1;
+  return count;
 }

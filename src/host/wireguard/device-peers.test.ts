@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { InterfaceState, PeerState } from '../../model/host-state.ts';
+import { parsePrefix } from '../../model/prefix.ts';
+import type {
+  PresharedKey,
+  WireguardPrivateKey,
+  WireguardPublicKey,
+} from '../../model/wireguard-key.ts';
+import type { Runner } from '../runner.ts';
+import { applyPeers } from './device-peers.ts';
+
+/** Nobody has an interface of that name, so nobody answers on its control socket. */
+const name = `hnstest${process.pid.toString(36)}`;
+const { signal } = new AbortController();
+
+function peer(letter: string): PeerState {
+  return {
+    publicKey: btoa(letter) as WireguardPublicKey,
+    presharedKey: btoa('psk') as PresharedKey,
+    allowedIps: [parsePrefix('10.0.0.1/32')],
+  };
+}
+
+function wanting(peers: readonly PeerState[]): InterfaceState {
+  const privateKey = btoa('private') as WireguardPrivateKey;
+  return { name, privateKey, mtuBytes: 1_420, addresses: [], peers, routes: [] };
+}
+
+/** Notes what is run, and runs nothing. */
+function recordingRunner(): { readonly runner: Runner; readonly commands: string[] } {
+  const commands: string[] = [];
+  const runner: Runner = {
+    run: async (command, args, { input = '' }) => {
+      commands.push(`${command} ${args.join(' ')}\n${input}`);
+      return { stdout: '' };
+    },
+    start: () => assert.fail('nothing is to be started'),
+  };
+  return { runner, commands };
+}
+
+it('an interface is told what is different, and nothing when its list is the same one', async () => {
+  const { runner, commands } = recordingRunner();
+  const options = { runner, signal };
+  const list = [peer('a'), peer('b')];
+  const first = await applyPeers(wanting(list), { peers: [] }, options);
+  assert.deepEqual(first, { privateKey: btoa('private'), peers: list, control: 'tool' });
+  assert.equal(commands.length, 1);
+  assert.equal(await applyPeers(wanting(list), first, options), first);
+  assert.equal(commands.length, 1);
+  const second = await applyPeers(wanting(list.slice(1)), first, options);
+  assert.deepEqual(commands.slice(1), [`wg set ${name} peer ${btoa('a')} remove\n`]);
+  assert.equal(second.control, 'tool');
+});
+
+it('an interface that was told over its control socket is not asked again whether it has one', async () => {
+  const { runner, commands } = recordingRunner();
+  const before = { peers: [], control: 'socket' } as const;
+  await assert.rejects(applyPeers(wanting([peer('a')]), before, { runner, signal }), {
+    code: 'command-failed',
+    message: /nobody answers/,
+  });
+  assert.deepEqual(commands, []);
+});
