@@ -50,7 +50,7 @@ export class ControlServer implements AsyncDisposable {
     });
   }
 
-  /** @throws InvalidInputError-like system errors, named by Node, when the address cannot be listened on */
+  /** @throws system errors, named by Node, when the address cannot be listened on */
   static async listen(
     options: ControlServerOptions,
     dependencies: ControlServerDependencies,
