@@ -48,7 +48,7 @@ export const changes: Part = {
         context.progress(`${kill} of ${kills} kills, ${load.count} changes acknowledged`);
     }
     await load.stop();
-    return compare(load, { storeUrl: bed.storeUrl, assault, context });
+    return await compare(load, { storeUrl: bed.storeUrl, assault, context });
   },
 };
 

@@ -50,7 +50,8 @@ export class MasterLinks {
     signal?: AbortSignal,
   ): Promise<ReplyOf<typeof getReadiness>> {
     using deadline = new Deadline(readinessTimeoutMs, signal);
-    return this.call(getReadiness, { params: { subset } }, { master, signal: deadline.signal });
+    const options = { master, signal: deadline.signal };
+    return await this.call(getReadiness, { params: { subset } }, options);
   }
 
   /** Asks the acting master for the subset. @throws as `call` */
