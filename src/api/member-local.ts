@@ -64,7 +64,10 @@ const memberPathSchema = z.object({
   isProven: z.boolean(),
   /** For so long it has been alive, or dead. */
   sinceMs: timeMs,
+  /** Where packets to the master go: `address:port`; its control endpoint while HTTPS carries them. */
   endpoint: z.string().optional(),
+  /** `https`: UDP does not get through, and packets go inside a connection to the control port. */
+  over: z.enum(['udp', 'https']).default('udp'),
   /** Absent when there was no handshake yet. */
   handshakeAgeMs: z.number().optional(),
   /** Of the last probe that was answered. */

@@ -11,6 +11,7 @@ import type { SealingKey } from '../trust/sealing.ts';
 import { AcknowledgementRelay } from './acknowledgement-relay.ts';
 import { ActingRequests } from './acting-requests.ts';
 import { createAlsoInAnnouncer } from './also-in-announcer.ts';
+import { CarrierListener } from './carrier/carrier-listener.ts';
 import type { Directory } from './directory/directory.ts';
 import { DirectoryFollower } from './directory/directory-follower.ts';
 import { GatewayKeeper } from './gateway/gateway-keeper.ts';
@@ -65,6 +66,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   readonly hub: SessionHub;
   readonly gateway: GatewayKeeper;
   readonly sessions: SessionListener;
+  readonly carriers: CarrierListener;
   readonly access: OperatorAccess;
   readonly views: SubsetViews;
   readonly certificates: MemberCertificates;
@@ -100,12 +102,12 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     );
     const callerContext = (): CallerContext => this.#callerContext();
     this.access = new OperatorAccess({ observer: this, callerContext });
-    this.sessions = new SessionListener({
-      ...dependencies,
-      gate: this.#createGate(),
-      hub: this.hub,
-      observer: this,
-      callerContext,
+    const gate = this.#createGate();
+    const listening = { ...dependencies, gate, observer: this, callerContext };
+    this.sessions = new SessionListener({ ...listening, hub: this.hub });
+    this.carriers = new CarrierListener({
+      ...listening,
+      wireguardPort: () => this.gateway.membersPort,
     });
   }
 
@@ -227,11 +229,12 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
 
   /** Heard from the store, about a subset that another master acts for. */
   departed(member: MemberRecord): void {
-    this.hub.end(member, endReasonOf(member));
+    this.ended(member, endReasonOf(member));
   }
 
   ended(member: MemberRecord, reason: EndReason): void {
     this.hub.end(member, reason);
+    this.carriers.end(member);
   }
 
   audited(entry: AuditRecord): void {

@@ -157,6 +157,7 @@ async function runTasks(
   await Promise.all([
     runUntilAborted((until) => master.follower.run(until), signal, fail),
     runUntilAborted((until) => master.hub.runHeartbeats(until), signal, fail),
+    runUntilAborted((until) => master.carriers.run(until), signal, fail),
     runUntilAborted((until) => master.gateway.run(until), signal, fail),
     runUntilAborted((until) => runUpkeep(master, environment, until), signal, fail),
   ]);
@@ -214,6 +215,7 @@ async function serve(
         ...dependencies,
         routes,
         sessions: master.sessions,
+        carriers: master.carriers,
         received: (sender, kind) => master.received(sender, kind),
       },
     ),
@@ -243,6 +245,7 @@ function observeMaster(master: Master, { metrics, clock, host }: ServeDependenci
         master: name,
         isAlive,
       })),
+    carried: () => master.carriers.size,
     strays: () => master.gateway.strayCount,
     drops: async () =>
       Object.entries(await host.observeDrops()).map(([rule, packets]) => ({ rule, packets })),

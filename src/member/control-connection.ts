@@ -12,18 +12,14 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { ErrorFields } from '../model/error.ts';
 import { runUntilAborted } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { heartbeatIntervalMs, silenceLimitMs } from './heartbeat.ts';
 import { MemberError, type MemberErrorCode } from './member-error.ts';
+import { upgradeToWebSocket } from './websocket-upgrade.ts';
 
-/** Often enough for NATs and proxies that forget idle connections after 30 s. */
-export const heartbeatIntervalMs = 15_000;
-/** Two heartbeats may be lost; nothing at all from the master for longer means that it is gone. */
-export const silenceLimitMs = 45_000;
 /** A master that writes faster than its messages are handled has to wait, in its own memory. */
 const longestQueue = 64;
 /** What a WebSocket says of a connection that ended without a closing handshake (RFC 6455 §7.4.1). */
 const abnormalClosure = 1006;
-/** How long a master may take to answer a close before its connection is cut. */
-const closeTimeoutMs = 1_000;
 
 export interface ControlConnectionOptions {
   readonly endpoint: Endpoint;
@@ -196,26 +192,16 @@ export async function upgradeToSession(
   options: ControlConnectionOptions,
   signal: AbortSignal,
 ): Promise<ControlConnection> {
-  const webSocketOptions = {
-    createConnection: () => socket,
-    perMessageDeflate: false,
+  const { endpoint } = options;
+  const target = {
+    ...{ endpoint, path: sessionPath, protocol: sessionProtocol },
     maxPayload: maxMasterMessageBytes,
-    closeTimeout: closeTimeoutMs,
   };
-  const url = `ws://${options.endpoint}${sessionPath}`;
-  const webSocket = new WebSocket(url, sessionProtocol, webSocketOptions);
-  const abort = () => webSocket.terminate();
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    return await new Promise<ControlConnection>((resolve, reject) => {
-      // Made in the event itself: the first message may be in the same read as the answer.
-      webSocket.once('open', () => resolve(new ControlConnection(webSocket, options)));
-      webSocket.once('error', (cause) =>
-        reject(signal.aborted ? signal.reason : upgradeError(options.endpoint, cause)),
-      );
-    });
-  } finally {
-    signal.removeEventListener('abort', abort);
+    const onOpen = (webSocket: WebSocket) => new ControlConnection(webSocket, options);
+    return await upgradeToWebSocket(socket, target, onOpen, signal);
+  } catch (cause) {
+    throw signal.aborted ? signal.reason : upgradeError(endpoint, cause);
   }
 }
 
@@ -237,7 +223,7 @@ function describeSocketError(error: Error): [MemberErrorCode, string, Error] {
     : ['session-lost', 'the connection broke', error];
 }
 
-function upgradeError(endpoint: Endpoint, cause: Error): MemberError {
+function upgradeError(endpoint: Endpoint, cause: unknown): MemberError {
   // TLS 1.3 tells a client only after the handshake that its certificate is not wanted.
   const problem =
     'it answered TLS and opened no session; it may have refused this member’s certificate, or be no Hanse master';

@@ -31,6 +31,8 @@ export interface PathWatch {
   set(paths: readonly WatchedPath[]): void;
   /** By interface. */
   statuses(): ReadonlyMap<string, PathStatus>;
+  /** Resolves when the other end has answered a probe that is sent now, or a later one; may never. */
+  probe(interfaceName: string): Promise<void>;
   /** Watches until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
 }

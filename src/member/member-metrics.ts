@@ -87,6 +87,11 @@ const gauges: readonly {
     values: (membership) => eachPath(membership, ({ isAlive }) => Number(isAlive)),
   },
   {
+    name: 'hanse_member_path_over_https',
+    help: '1 for each master whose tunnel goes over HTTPS because UDP does not get through, 0 for the others',
+    values: (membership) => eachPath(membership, ({ over }) => Number(over === 'https')),
+  },
+  {
     name: 'hanse_member_path_moves',
     help: 'Moves of traffic from one master to another since the start',
     values: ({ pathMoves }) => [[{}, pathMoves]],

@@ -3,9 +3,9 @@ import type { MasterContact } from '../api/messages.ts';
 import type { PathStatus } from '../paths/path-monitor.ts';
 import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost, TunnelObservation } from './member-host.ts';
+import type { Membership } from './membership.ts';
 import type { Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';
-import type { MembershipPaths } from './membership-paths.ts';
 import { validityOf } from './validity.ts';
 
 /** What was found out about tunnels, by interface. */
@@ -72,17 +72,18 @@ function runningStatus(loop: MembershipLoop, facts: TunnelFacts): MembershipStat
       name: contact.name,
       role: contact.name === view.acting.name ? 'acting' : 'backup',
       control: contact.control,
-      ...pathStatus(contact, membership.paths, facts),
+      ...pathStatus(contact, membership, facts),
     })),
     pathMoves: membership.paths.moves,
   };
 }
 
 function pathStatus(
-  { name }: MasterContact,
-  paths: MembershipPaths,
+  { name, control }: MasterContact,
+  membership: Membership,
   { tunnels, statuses, nowMs }: TunnelFacts,
 ): { readonly path?: MemberPath } {
+  const { paths } = membership;
   const interfaceName = paths.interfaceOf(name);
   if (interfaceName === undefined) return {};
   const observation = tunnels.get(interfaceName);
@@ -91,5 +92,8 @@ function pathStatus(
   const { handshakeAtMs, ...counters } = observation;
   const age = handshakeAtMs === undefined ? {} : { handshakeAgeMs: nowMs - handshakeAtMs };
   const inUse = paths.using?.master === name;
-  return { path: { interfaceName, inUse, ...status, ...counters, ...age } };
+  const way = membership.isCarried(name)
+    ? ({ over: 'https', endpoint: control } as const)
+    : ({ over: 'udp' } as const);
+  return { path: { interfaceName, inUse, ...status, ...counters, ...age, ...way } };
 }

@@ -1,10 +1,12 @@
 import type { SessionState } from '../api/member-local.ts';
 import type { MasterContact } from '../api/messages.ts';
 import type { MasterName } from '../model/names.ts';
+import { runUntilAborted } from '../runtime/abort.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { openBetterSession } from './better-session.ts';
+import { Carriages } from './carrier/carriages.ts';
 import { isSilentLoss } from './control-connection.ts';
 import type { ControlCounts } from './control-counts.ts';
 import { HeldSession, type OpenSession } from './held-session.ts';
@@ -76,6 +78,8 @@ export class MembershipLoop {
    */
   async run(signal: AbortSignal, joined?: OpenSession): Promise<Tombstone> {
     const stop = AbortSignal.any([signal, this.#forgotten.signal]);
+    const over = new AbortController();
+    this.#carry(AbortSignal.any([stop, over.signal]));
     try {
       const reason = await this.#untilEnded(stop, joined);
       return await this.#finish(reason);
@@ -84,6 +88,7 @@ export class MembershipLoop {
       this.#ended.reject(error);
       throw error;
     } finally {
+      over.abort();
       await this.membership.settled();
     }
   }
@@ -112,6 +117,16 @@ export class MembershipLoop {
   async forget(): Promise<MembershipEndReason> {
     this.#forgotten.abort();
     return await this.#ended.promise;
+  }
+
+  #carry(signal: AbortSignal): void {
+    const { log } = this.#dependencies;
+    const carriages = new Carriages(this.membership, this.#dependencies);
+    void runUntilAborted(
+      (until) => carriages.run(until),
+      signal,
+      (error) => log.error({ err: error }, 'tunnels are not looked after'),
+    );
   }
 
   async #untilEnded(signal: AbortSignal, joined?: OpenSession): Promise<MembershipEndReason> {

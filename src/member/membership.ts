@@ -57,6 +57,8 @@ export class Membership {
   readonly #dependencies: MembershipDependencies;
   readonly #endpoints: PathEndpoints;
   readonly #changes = new KeyedQueue<'change'>();
+  /** Ends of carriers, instead of the masters' own. */
+  readonly #carried = new Map<MasterName, string>();
   #state: MembershipState;
   /** Absent while the stored view's certificates cannot be trusted any more. */
   #masters: readonly TrustedMaster[] | undefined;
@@ -182,6 +184,29 @@ export class Membership {
     await this.#save({ ...this.#state, chain: [...chain] });
   }
 
+  /** Whether the packets to this master go by a carrier. */
+  isCarried(master: MasterName): boolean {
+    return this.#carried.has(master);
+  }
+
+  /**
+   * Gives the tunnel to a master another end; resolves when the host has it.
+   * @param endpoint of a carrier; undefined for the master's own
+   * @throws MemberError `no-membership` once it is over; HostError
+   */
+  async carry(master: MasterName, endpoint: string | undefined): Promise<void> {
+    if (endpoint === undefined) this.#carried.delete(master);
+    else this.#carried.set(master, endpoint);
+    await this.exclusively(() => this.#apply());
+  }
+
+  /** Whether the master answers in its tunnel within the time. @throws the signal's reason */
+  async answersWithin(master: MasterName, limitMs: number, signal: AbortSignal): Promise<boolean> {
+    const interfaceName = this.paths.interfaceOf(master);
+    if (interfaceName === undefined) return false;
+    return await this.#dependencies.pathKeeper.answersWithin(interfaceName, limitMs, signal);
+  }
+
   /** Forgets it: why on the disk, then the keys from the disk, then everything from the host. */
   end(reason: MembershipEndReason): Promise<Tombstone> {
     return this.exclusively(() => this.#end(reason));
@@ -275,7 +300,8 @@ export class Membership {
   #pathFacts(master: TrustedMaster): PathFacts {
     const { view, keys } = this.#state;
     const { publicKey } = master;
-    const { endpoint, mtuBytes } = this.#endpoints.of(master);
+    const { endpoint: own, mtuBytes } = this.#endpoints.of(master);
+    const endpoint = this.#carried.get(master.name) ?? own;
     const presharedKey = derivePresharedKey({
       groupKey: view.key.groupKey,
       epoch: view.key.epoch,

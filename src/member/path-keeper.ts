@@ -74,6 +74,24 @@ export class PathKeeper {
     return this.#watch?.statuses() ?? new Map();
   }
 
+  /** Whether the other end of a tunnel answers a probe that is sent now. @throws the signal's reason */
+  async answersWithin(
+    interfaceName: string,
+    limitMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const answered = this.#watch?.probe(interfaceName).then(() => true);
+    const over = new AbortController();
+    const stop = AbortSignal.any([signal, over.signal]);
+    const tooLate = this.#dependencies.clock.sleep(limitMs, stop).then(() => false);
+    try {
+      return await Promise.race([...(answered ? [answered] : []), tooLate]);
+    } finally {
+      tooLate.catch(() => undefined);
+      over.abort();
+    }
+  }
+
   async #run(): Promise<void> {
     const host = await this.#dependencies.host;
     this.#watch = host.watchPaths(() => this.#look());

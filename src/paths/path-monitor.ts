@@ -74,6 +74,11 @@ export class PathMonitor {
     return this.#watches.get(interfaceName)?.isAlive ?? false;
   }
 
+  /** Resolves when the other end of the path has answered a probe that is sent now, or a later one; may never. */
+  async probe(interfaceName: string): Promise<void> {
+    await (this.#watches.get(interfaceName)?.probe() ?? new Promise<never>(() => undefined));
+  }
+
   /** By interface. */
   statuses(): ReadonlyMap<string, PathStatus> {
     return new Map(Array.from(this.#watches, ([name, watch]) => [name, watch.status()]));

@@ -52,6 +52,8 @@ export class TunnelWatch {
   /** Since the last tick. */
   #hasAsked = false;
   #roundTripMs: number | undefined;
+  /** Who waits for the answer to the last ask. */
+  readonly #awaiting = new Set<() => void>();
 
   constructor(path: WatchedPath, dependencies: TunnelWatchDependencies) {
     this.#path = path;
@@ -87,6 +89,14 @@ export class TunnelWatch {
     if (path.idleProbeMs !== before.idleProbeMs) this.#idleProbeTicks = this.#jitteredProbeTicks();
     if (path.using !== before.using) this.#ask();
     return true;
+  }
+
+  /** Asks now. Resolves when that is answered, or whatever is asked after it; may never. */
+  probe(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ask();
+    this.#awaiting.add(resolve);
+    return promise;
   }
 
   follow(addresses: LinkAddresses): void {
@@ -179,6 +189,8 @@ export class TunnelWatch {
     if (sequence !== this.#sequence || this.#askedAtMs === undefined) return;
     this.#roundTripMs = this.#dependencies.clock.monotonicMs() - this.#askedAtMs;
     this.#askedAtMs = undefined;
+    for (const resolve of this.#awaiting) resolve();
+    this.#awaiting.clear();
   }
 
   /** Up to a fifth sooner, so that thousands of members do not ask in the same instant for ever. */

@@ -52,6 +52,7 @@ export class MemoryHost implements MemberHost {
             return [interfaceName, { isAlive, isProven: true, sinceMs: 1 }] as const;
           }),
         ),
+      probe: () => new Promise(() => {}),
       run: (signal) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => resolve(), { once: true });

@@ -87,6 +87,7 @@ export class RunningMaster implements AsyncDisposable {
     const tasks = Promise.all([
       runUntilAborted((signal) => master.follower.run(signal), stop.signal, failTest),
       runUntilAborted((signal) => master.hub.runHeartbeats(signal), stop.signal, failTest),
+      runUntilAborted((signal) => master.carriers.run(signal), stop.signal, failTest),
     ]);
     cleanup.defer(async () => {
       stop.abort();
@@ -164,6 +165,7 @@ function serve(parts: Parts, name: MasterName, log: Log): Promise<ControlServer>
         describeStatus: () => describeStatus(master, status, { metrics, clock }),
       },
       sessions: master.sessions,
+      carriers: master.carriers,
       received: (sender, kind) => master.received(sender, kind),
       log,
     },

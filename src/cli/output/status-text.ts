@@ -138,9 +138,10 @@ function pathColumns(nowMs: number): readonly Column<MemberMaster>[] {
   ];
 }
 
-function describePath({ isAlive, isProven, sinceMs }: MemberPath, nowMs: number): string {
+function describePath({ isAlive, isProven, sinceMs, over }: MemberPath, nowMs: number): string {
   if (!isProven) return 'untried';
-  return `${isAlive ? 'alive' : 'dead'} for ${formatDuration(nowMs - sinceMs)}`;
+  const way = over === 'https' ? ', over HTTPS: UDP is blocked' : '';
+  return `${isAlive ? 'alive' : 'dead'} for ${formatDuration(nowMs - sinceMs)}${way}`;
 }
 
 function handshake(ageMs: number | undefined): string {

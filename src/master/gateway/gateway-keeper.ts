@@ -133,6 +133,11 @@ export class GatewayKeeper {
     return this.#dependencies.host.observe();
   }
 
+  /** The UDP port on which this master's WireGuard takes members. */
+  get membersPort(): number {
+    return this.#self().wireguard.membersPort;
+  }
+
   /** The paths to the other masters, by name; none before their tunnels are there. */
   pathStatuses(): ReadonlyMap<MasterName, PathStatus> {
     return this.#paths.statuses();

@@ -2,10 +2,12 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import fastify, { type FastifyInstance } from 'fastify';
+import { carrierPath } from '../../api/carrier.ts';
 import { problemOf } from '../../api/server/problem.ts';
 import { type Endpoint, hostOf, portOf } from '../../model/endpoint.ts';
 import { HanseError } from '../../model/error.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { CarrierListener } from '../carrier/carrier-listener.ts';
 import type { SessionListener } from '../session/session-listener.ts';
 import { addOperatorRoutes, type OperatorRoutesDependencies } from './operator-routes.ts';
 import { TunnelRelay } from './tunnel.ts';
@@ -22,7 +24,8 @@ export interface ControlServerOptions {
 
 export interface ControlServerDependencies {
   readonly routes: OperatorRoutesDependencies;
-  readonly sessions: SessionListener;
+  readonly sessions: Pick<SessionListener, 'upgrade'>;
+  readonly carriers: Pick<CarrierListener, 'upgrade'>;
   readonly received: (sender: string, kind: string) => void;
   readonly log: Log;
 }
@@ -35,7 +38,7 @@ const closeGraceMs = 1_000;
 /** Pending TCP connections, for when a whole subset comes back at once. */
 const backlog = 4_096;
 
-/** The master's one listening port: sessions, the API, and tunnels to other masters. */
+/** The master's one listening port: sessions, the API, tunnels to other masters, and carriers. */
 export class ControlServer implements AsyncDisposable {
   readonly #app: FastifyInstance;
   readonly #server: Server;
@@ -58,9 +61,11 @@ export class ControlServer implements AsyncDisposable {
     const { app, server } = createApp(options, dependencies.log);
     addOperatorRoutes(app, dependencies.routes);
     const tunnels = new TunnelRelay({ ...dependencies.routes, received: dependencies.received });
-    server.on('upgrade', (request, socket, head) =>
-      dependencies.sessions.upgrade(request, socket, head),
-    );
+    const { sessions, carriers } = dependencies;
+    server.on('upgrade', (request, socket, head) => {
+      const listener = request.url === carrierPath ? carriers : sessions;
+      listener.upgrade(request, socket, head);
+    });
     server.on('connect', (request, socket, head) => void tunnels.connect(request, socket, head));
     const control = new ControlServer(app, server);
     await app.listen({ host: hostOf(options.listen), port: portOf(options.listen), backlog });

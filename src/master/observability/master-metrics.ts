@@ -19,6 +19,8 @@ export interface MetricSources {
   backbonePaths(): readonly { readonly master: string; readonly isAlive: boolean }[];
   /** Members that are routed one by one, because they use another master than their address block. */
   strays(): number;
+  /** Members whose packets come over the control port, because their network lets no UDP through. */
+  carried(): number;
   /** Packets that the gateway's filter dropped, by rule. */
   drops(): Promise<readonly { readonly rule: string; readonly packets: number }[]>;
 }
@@ -175,6 +177,12 @@ export class MasterMetrics {
         for (const { master, isAlive } of sources.backbonePaths())
           alive.set({ master }, isAlive ? 1 : 0);
       },
+    });
+    const carried: Gauge = new Gauge({
+      name: 'hanse_carried_members',
+      help: 'Members whose WireGuard packets come over the control port',
+      registers,
+      collect: () => carried.set(sources.carried()),
     });
     const strays: Gauge = new Gauge({
       name: 'hanse_stray_members',

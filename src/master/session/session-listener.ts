@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { maxMemberMessageBytes, sessionPath, sessionProtocol } from '../../api/messages.ts';
+import { rejectProtocol, rejectUpgrade, type UpgradeRejection } from '../http/reject-upgrade.ts';
 import { Connection, type ConnectionDependencies } from './connection.ts';
 
 /** Connections that are not in a session yet; above it, newcomers are asked to come back. */
@@ -30,7 +31,7 @@ export class SessionListener {
     socket.on('error', () => socket.destroy());
     const rejection = this.#rejectionOf(request);
     if (rejection) {
-      rejectUpgrade(socket, rejection.status, rejection.message);
+      rejectUpgrade(socket, rejection);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
@@ -42,28 +43,14 @@ export class SessionListener {
     });
   }
 
-  #rejectionOf({ url, headers }: IncomingMessage): { status: string; message: string } | undefined {
-    if (url !== sessionPath)
+  #rejectionOf(request: IncomingMessage): UpgradeRejection | undefined {
+    if (request.url !== sessionPath)
       return { status: '404 Not Found', message: `sessions are at ${sessionPath}` };
-    const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? [];
-    if (!offered.includes(sessionProtocol)) {
-      const what = offered.join(', ').slice(0, 64) || 'nothing';
-      return {
-        status: '400 Bad Request',
-        message: `this master speaks ${sessionProtocol}; you offered ${what}`,
-      };
-    }
-    if (this.#pending < maxPending) return undefined;
+    const rejection = rejectProtocol(request, sessionProtocol);
+    if (rejection || this.#pending < maxPending) return rejection;
     return {
       status: '503 Service Unavailable',
       message: 'too many new connections: come back soon',
     };
   }
-}
-
-function rejectUpgrade(socket: Duplex, status: string, message: string): void {
-  const body = `${message}\n`;
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -1,0 +1,143 @@
+import { describeError } from '../../model/error.ts';
+import type { MasterName } from '../../model/names.ts';
+import { Backoff } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { OpenCarrier } from './open-carrier.ts';
+
+/** The tunnel to one master, as far as it matters how its packets get there. */
+export interface CarriedTunnel {
+  readonly master: MasterName;
+  /** Whether it carries packets now. */
+  isAlive(): boolean;
+  /** Resolves when that may have changed. @throws the signal's reason */
+  nextChange(signal: AbortSignal): Promise<void>;
+  /** Opens a carrier to the master. @throws MemberError, or what the WebSocket says */
+  open(signal: AbortSignal): Promise<OpenCarrier>;
+  /**
+   * Gives the tunnel its other end; resolves when WireGuard has it.
+   * @param endpoint of a carrier; undefined for the master's own, over UDP
+   */
+  use(endpoint: string | undefined): Promise<void>;
+  /** Whether the other end answers a probe that is sent now, in time. */
+  answersWithin(limitMs: number, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface CarriageDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** Above what a master takes to restart, below what people take for broken. */
+const silentMs = 3_000;
+/** WireGuard repeats a handshake after 5 s. */
+const uselessMs = 12_000;
+/** Below the half second after which a tunnel without answers counts as dead. */
+const trialMs = 400;
+const lookEveryMs = 500;
+/** A master that takes neither UDP nor a carrier is most likely away. */
+const openBackoff = { minMs: 2_000, maxMs: 60_000 };
+/** A trial costs what is sent during it, if UDP is still blocked. */
+const trialBackoff = { minMs: 30_000, maxMs: 600_000 };
+
+/**
+ * How the packets of one tunnel get to its master: in UDP, as long as that works; else, while the
+ * master can be reached by HTTPS, inside a WebSocket to it.
+ *
+ *     UDP ── silent for 3 s, and a carrier opens ──► carried
+ *      ▲                                               │
+ *      └── UDP answers a probe, the carrier ends, ─────┘
+ *          or the tunnel is dead by it as well
+ */
+export class Carriage {
+  readonly #tunnel: CarriedTunnel;
+  readonly #dependencies: CarriageDependencies;
+
+  constructor(tunnel: CarriedTunnel, dependencies: CarriageDependencies) {
+    this.#tunnel = tunnel;
+    this.#dependencies = dependencies;
+  }
+
+  /** Runs until the signal is aborted. @throws its reason */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#dependencies;
+    const backoff = new Backoff(openBackoff, random);
+    for (;;) {
+      await this.#untilSilent(signal);
+      if (await this.#carry(signal)) backoff.reset();
+      else await clock.sleep(backoff.nextDelayMs(), signal);
+    }
+  }
+
+  async #untilSilent(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    let silentSinceMs: number | undefined;
+    for (;;) {
+      if (this.#tunnel.isAlive()) {
+        silentSinceMs = undefined;
+        await this.#tunnel.nextChange(signal);
+        continue;
+      }
+      silentSinceMs ??= clock.monotonicMs();
+      if (clock.monotonicMs() - silentSinceMs >= silentMs) return;
+      await clock.sleep(lookEveryMs, signal);
+    }
+  }
+
+  /** @returns whether packets went this way */
+  async #carry(signal: AbortSignal): Promise<boolean> {
+    const { log } = this.#dependencies;
+    const { master } = this.#tunnel;
+    try {
+      using carrier = await this.#tunnel.open(signal);
+      await this.#tunnel.use(carrier.endpoint);
+      const outcome = await this.#untilOver(carrier, signal);
+      await this.#tunnel.use(undefined);
+      log.info({ master, outcome }, 'packets go over UDP again');
+      return outcome !== 'useless';
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug({ master, reason: describeError(error) }, 'packets cannot go over HTTPS either');
+      return false;
+    }
+  }
+
+  async #untilOver(
+    carrier: OpenCarrier,
+    signal: AbortSignal,
+  ): Promise<'udp-works' | 'closed' | 'useless'> {
+    const { clock, log, random } = this.#dependencies;
+    const trials = new Backoff(trialBackoff, random);
+    let deadSinceMs: number | undefined = clock.monotonicMs();
+    let trialAtMs: number | undefined;
+    for (;;) {
+      const nowMs = clock.monotonicMs();
+      if (!carrier.isOpen) return 'closed';
+      if (this.#tunnel.isAlive()) {
+        if (trialAtMs === undefined) {
+          log.warn({ master: this.#tunnel.master }, 'UDP does not get through: HTTPS carries it');
+        }
+        deadSinceMs = undefined;
+        trialAtMs ??= nowMs + trials.nextDelayMs();
+      } else {
+        deadSinceMs ??= nowMs;
+        if (nowMs - deadSinceMs >= uselessMs) return 'useless';
+      }
+      if (trialAtMs !== undefined && nowMs >= trialAtMs) {
+        if (await this.#udpWorks(carrier, signal)) return 'udp-works';
+        trialAtMs = clock.monotonicMs() + trials.nextDelayMs();
+      }
+      await Promise.race([carrier.closed, clock.sleep(lookEveryMs, signal)]);
+    }
+  }
+
+  /** The carrier stays open meanwhile, for what the master still sends by it. */
+  async #udpWorks(carrier: OpenCarrier, signal: AbortSignal): Promise<boolean> {
+    await this.#tunnel.use(undefined);
+    if (await this.#tunnel.answersWithin(trialMs, signal)) return true;
+    await this.#tunnel.use(carrier.endpoint);
+    return false;
+  }
+}
