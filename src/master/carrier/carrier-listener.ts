@@ -1,13 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import { carrierProtocol, maxCarriedBytes } from '../../api/carrier.ts';
 import { HanseError } from '../../model/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { type CallerContext, identifyCaller } from '../http/caller.ts';
-import { rejectProtocol, rejectUpgrade, type UpgradeRejection } from '../http/reject-upgrade.ts';
+import {
+  createUpgradeServer,
+  rejectProtocol,
+  rejectUpgrade,
+  type UpgradeRejection,
+} from '../http/websocket-upgrade.ts';
 import type { SessionMember } from '../session/member-session.ts';
 import {
   type KnownCaller,
@@ -48,13 +53,7 @@ export class CarrierListener {
 
   constructor(dependencies: CarrierListenerDependencies) {
     this.#dependencies = dependencies;
-    this.#server = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: maxCarriedBytes,
-      handleProtocols: (offered) => (offered.has(carrierProtocol) ? carrierProtocol : false),
-    });
+    this.#server = createUpgradeServer(carrierProtocol, maxCarriedBytes);
   }
 
   /** Members whose packets come this way now. */

@@ -1,9 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { WebSocketServer } from 'ws';
+import type { WebSocketServer } from 'ws';
 import { maxMemberMessageBytes, sessionPath, sessionProtocol } from '../../api/messages.ts';
-import { rejectProtocol, rejectUpgrade, type UpgradeRejection } from '../http/reject-upgrade.ts';
+import {
+  createUpgradeServer,
+  rejectProtocol,
+  rejectUpgrade,
+  type UpgradeRejection,
+} from '../http/websocket-upgrade.ts';
 import { Connection, type ConnectionDependencies } from './connection.ts';
 
 /** Connections that are not in a session yet; above it, newcomers are asked to come back. */
@@ -17,13 +22,7 @@ export class SessionListener {
 
   constructor(dependencies: ConnectionDependencies) {
     this.#dependencies = dependencies;
-    this.#server = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: maxMemberMessageBytes,
-      handleProtocols: (offered) => (offered.has(sessionProtocol) ? sessionProtocol : false),
-    });
+    this.#server = createUpgradeServer(sessionProtocol, maxMemberMessageBytes);
   }
 
   /** For the HTTP server's `upgrade` event. */

@@ -1,5 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+
+/** Makes WebSockets of connections that are handed to it, for one subprotocol. @param maxPayload bytes of a message */
+export function createUpgradeServer(protocol: string, maxPayload: number): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+  });
+}
 
 /** Why a connection is not upgraded. */
 export interface UpgradeRejection {
