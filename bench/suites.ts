@@ -1,11 +1,13 @@
 import { coreParts } from './core/parts.ts';
 import { failoverParts } from './failover/parts.ts';
 import type { Part } from './part.ts';
+import { pathsParts } from './paths/parts.ts';
 
 /** What can be measured, by the name that the command line takes. */
 export const suites: Readonly<Record<string, readonly Part[]>> = {
   core: coreParts,
   failover: failoverParts,
+  paths: pathsParts,
 };
 
 /** @throws RangeError when there is none of this name */

@@ -5,6 +5,7 @@ import type { Prefix } from '../model/prefix.ts';
 import type {
   ActingRecord,
   DrainRecord,
+  GroupKeyRecord,
   MasterRecord,
   SubsetRecord,
   VpnRecord,
@@ -30,13 +31,19 @@ const europe = {
   acting: parseMasterName('fra'),
   backups: [parseMasterName('ams'), parseMasterName('lon')],
 } as SubsetRecord;
-const view = (parts: { acting?: ActingRecord[]; drains?: DrainRecord[]; subset?: SubsetRecord }) =>
+const view = (parts: {
+  acting?: ActingRecord[];
+  drains?: DrainRecord[];
+  subset?: SubsetRecord;
+  backboneKey?: GroupKeyRecord;
+}) =>
   directoryView({
     vpn,
     masters: ['lon', 'fra', 'ams'].map(master),
     subsets: [parts.subset ?? europe],
     acting: parts.acting ?? [],
     drains: parts.drains ?? [],
+    backboneKey: parts.backboneKey,
   });
 const acting = {
   version: 1,
@@ -103,4 +110,10 @@ test('a region is named, and the whole is what the endpoint defines', () => {
   };
   const document = JSON.parse(JSON.stringify({ ...shown, vpn: { ...shown.vpn, lifetimes } }));
   assert.deepEqual(directoryViewSchema.parse(document), document);
+});
+
+test('of the key among masters nothing is told but its epoch and when it was made', () => {
+  assert.equal(view({}).backboneKey, undefined);
+  const backboneKey = { version: 1, epoch: 3, sealedKey: 'secret', createdAtMs: atMs } as const;
+  assert.deepEqual(view({ backboneKey }).backboneKey, { epoch: 3, createdAtMs: atMs });
 });

@@ -3,6 +3,7 @@ import { preferenceOrder, type ServingMasters } from '../core/master-preference.
 import type {
   ActingRecord,
   DrainRecord,
+  GroupKeyRecord,
   MasterRecord,
   SubsetRecord,
   VpnRecord,
@@ -17,11 +18,13 @@ export interface ViewedDirectory {
   /** At most one for each subset; none before anybody has acted for it. */
   readonly acting: readonly ActingRecord[];
   readonly drains: readonly DrainRecord[];
+  /** Undefined where it was not read. */
+  readonly backboneKey?: Pick<GroupKeyRecord, 'epoch' | 'createdAtMs'> | undefined;
 }
 
 /** The directory's records as clients see them: in the order of names, without keys, certificates and indices. */
 export function directoryView(directory: ViewedDirectory): DirectoryView {
-  const { vpn, masters, subsets, acting, drains } = directory;
+  const { vpn, masters, subsets, acting, drains, backboneKey } = directory;
   const actingOf = new Map(acting.map((record) => [record.subset, record]));
   const drainOf = new Map(drains.map((record) => [record.master, record]));
   const drained = new Set(drainOf.keys());
@@ -34,6 +37,7 @@ export function directoryView(directory: ViewedDirectory): DirectoryView {
       lifetimes: vpn.lifetimes,
       createdAtMs: vpn.createdAtMs,
     },
+    ...(backboneKey ? { backboneKey: ageOf(backboneKey) } : {}),
     masters: byName(masters).map(({ name, control }) => {
       const drain = drainOf.get(name);
       return { name, control, ...(drain ? { drainedSinceMs: drain.atMs } : {}) };
@@ -42,6 +46,14 @@ export function directoryView(directory: ViewedDirectory): DirectoryView {
       subsetView(record, actingOf.get(record.name), drained),
     ),
   };
+}
+
+/** Nothing else of a key leaves the masters. */
+function ageOf({
+  epoch,
+  createdAtMs,
+}: NonNullable<ViewedDirectory['backboneKey']>): DirectoryView['backboneKey'] {
+  return { epoch, createdAtMs };
 }
 
 function subsetView(

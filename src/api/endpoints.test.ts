@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import * as endpoints from './endpoints.ts';
 import * as failoverEndpoints from './failover-endpoints.ts';
+import * as keyEndpoints from './key-endpoints.ts';
 
-const all = Object.values({ ...endpoints, ...failoverEndpoints }).filter(
+const all = Object.values({ ...endpoints, ...failoverEndpoints, ...keyEndpoints }).filter(
   (value) => 'summary' in value,
 );
 

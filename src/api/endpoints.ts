@@ -18,6 +18,7 @@ import {
 } from '../model/records.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
+import { acknowledgedSchema, finishedSchema, newKeyShape } from './key-progress.ts';
 
 const nothing = z.object({}).strict();
 /** The reply to what is only done; that of a later version may say more. */
@@ -36,6 +37,8 @@ export const directoryViewSchema = z.object({
     lifetimes: lifetimesSchema,
     createdAtMs: timeMs,
   }),
+  /** The age of the key among masters; absent where the store was read without them. */
+  backboneKey: z.object({ epoch: epochSchema, createdAtMs: timeMs }).optional(),
   masters: z.array(
     z.object({
       name: masterNameSchema,
@@ -281,29 +284,17 @@ export const getMember = defineEndpoint({
 
 /** A line of the stream that answers a removal. */
 export const removalProgressSchema = z.discriminatedUnion('type', [
-  /** It is durable. */
+  /** It is durable. The key is for the others, whom the numbers count. */
   z.object({
     type: z.literal('removed'),
+    ...newKeyShape,
     member: memberNameSchema,
     /** Whether the master has taken the member's tunnel down; false when its host refused, which its log explains. */
     tunnelIsDown: z.boolean(),
-    revision: z.number().int(),
-    epoch: epochSchema,
-    afterMs: z.number(),
-    /** How many other members have to apply the new key, and how many of them are connected. */
-    members: z.number().int(),
-    connected: z.number().int(),
     alsoIn: z.array(subsetNameSchema),
   }),
-  z.object({ type: z.literal('acknowledged'), member: memberNameSchema, afterMs: z.number() }),
-  z.object({
-    type: z.literal('finished'),
-    acknowledged: z.number().int(),
-    /** Who has not applied it yet; those who are not connected will when they come back. */
-    pending: z.array(z.object({ member: memberNameSchema, connected: z.boolean() })).max(1_000),
-    pendingTotal: z.number().int(),
-    afterMs: z.number(),
-  }),
+  acknowledgedSchema,
+  finishedSchema,
 ]);
 export type RemovalProgress = z.infer<typeof removalProgressSchema>;
 

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { LogLevel } from '../runtime/log.ts';
+import { duration } from './option-values.ts';
 
 /** As `runtime/log.ts` has them; that module is not loaded for a command's help. */
 const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'silent'];
@@ -60,6 +61,15 @@ export const profileOption = (): Option =>
   ).env('HANSE_PROFILE');
 
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document');
+
+export const jsonStepsOption = (): Option =>
+  new Option('--json', 'print every step as one line of JSON');
+
+/** For what makes a new key, which members acknowledge. */
+export const acknowledgementWaitOption = (): Option =>
+  new Option('--wait <time>', 'how long to wait for acknowledgements; at most 10m')
+    .argParser(duration)
+    .default(duration('10s'), '10s');
 
 export const subsetOption = (): Option =>
   new Option('--subset <name>', 'the subset').makeOptionMandatory();

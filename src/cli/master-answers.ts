@@ -4,19 +4,19 @@ import { getStatus, type MasterStatus } from '../api/endpoints.ts';
 import { describeError, HanseError } from '../model/error.ts';
 import type { MasterName } from '../model/names.ts';
 
-/** What one master said, or why it did not. */
-export type Answer<Reply> =
-  | { readonly name: MasterName; readonly reply: Reply }
-  | { readonly name: MasterName; readonly error: string };
+/** What one master said, or why it did not; the name is its own or that of the subset that it acts for. */
+export type Answer<Reply, Name extends string = MasterName> =
+  | { readonly name: Name; readonly reply: Reply }
+  | { readonly name: Name; readonly error: string };
 
 /**
  * Asks several masters the same at once, each one itself. One that is away does not spoil the
  * others' answers. @throws what is no outage, such as credentials that all of them refuse
  */
-export function askEach<Reply>(
-  names: readonly MasterName[],
-  ask: (name: MasterName) => Promise<Reply>,
-): Promise<readonly Answer<Reply>[]> {
+export function askEach<Reply, Name extends string = MasterName>(
+  names: readonly Name[],
+  ask: (name: Name) => Promise<Reply>,
+): Promise<readonly Answer<Reply, Name>[]> {
   return Promise.all(
     names.map(async (name) => {
       try {

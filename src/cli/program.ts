@@ -5,6 +5,7 @@ import { addBackupCommand, addRestoreCommand } from './commands/backup.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addFailoverCommands } from './commands/failover.ts';
 import { addInviteCommands } from './commands/invite.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addMasterCommands } from './commands/master.ts';
 import { addLeaveCommand, addMemberCommands } from './commands/member.ts';
 import { addAuditCommand, addStatusCommand, addWatchCommand } from './commands/observe.ts';
@@ -39,6 +40,7 @@ export function createProgram(terminal: Terminal, run: ActionRunner): Command {
   addRestoreCommand(program, run);
   addInviteCommands(program, run);
   addMemberCommands(program, run);
+  addKeyCommands(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);
   addFailoverCommands(program, run);

@@ -14,6 +14,7 @@ import {
   listFailovers,
   returnMaster,
 } from '../api/failover-endpoints.ts';
+import { getKeyStatus } from '../api/key-endpoints.ts';
 import type { MasterMessage } from '../api/messages.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -151,6 +152,23 @@ test('an eviction is acknowledged also by members whose sessions are with the ba
   session.acknowledge(changed);
   await until('the acknowledgement', () => heard.includes(changed.key.epoch));
   stopListening();
+});
+
+test('who has applied a key is known whichever master has the session, also to whoever acts next', async () => {
+  const { session: here } = await memberAt(home, 'lena');
+  const { session: there } = await memberAt(backup, 'mira');
+  await using _here = here;
+  await using _there = there;
+  const isKnown = async (name: string) => {
+    const { pending } = await operator.call(getKeyStatus, { params: { subset: hamburg } });
+    return pending.every(({ member }) => member !== name);
+  };
+  for (const name of ['lena', 'mira']) await until(`${name} is known`, () => isKnown(name));
+  storeGoesAway();
+  await actsNow(backup);
+  for (const name of ['lena', 'mira']) await until(`${name} is known`, () => isKnown(name));
+  const { master } = await operator.call(getKeyStatus, { params: { subset: hamburg } });
+  assert.equal(master, trave);
 });
 
 test('a member leaves through the backup', async () => {

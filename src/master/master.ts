@@ -232,6 +232,13 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     this.ended(member, endReasonOf(member));
   }
 
+  /** What members have applied by now was told to whoever acted before. */
+  leaseTaken(subset: SubsetName): void {
+    for (const { member, appliedEpoch } of this.hub.sessionsOf(subset)) {
+      if (appliedEpoch > 0) this.#relay.add(subset, member.name, appliedEpoch);
+    }
+  }
+
   ended(member: MemberRecord, reason: EndReason): void {
     this.hub.end(member, reason);
     this.carriers.end(member);

@@ -322,6 +322,7 @@ export const auditActionSchema = z.enum([
   'member-confirmed',
   'name-released',
   'key-rotated',
+  'key-rotated-on-request',
   'block-added',
   'subset-restored',
   'acting-changed',

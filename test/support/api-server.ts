@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import type { EndpointDefinition } from '../../src/api/endpoint-definition.ts';
 import * as definitions from '../../src/api/endpoints.ts';
 import * as failoverDefinitions from '../../src/api/failover-endpoints.ts';
+import * as keyDefinitions from '../../src/api/key-endpoints.ts';
 import type { TestCredentials } from './test-vpn.ts';
 
 /** A request as the endpoint's schemas understood it. */
@@ -47,7 +48,11 @@ export interface ApiServer extends AsyncDisposable {
   readonly relayed: readonly string[];
 }
 
-const endpoints = [...Object.values(definitions), ...Object.values(failoverDefinitions)].filter(
+const endpoints = Object.values({
+  ...definitions,
+  ...failoverDefinitions,
+  ...keyDefinitions,
+}).filter(
   (value): value is EndpointDefinition & typeof value =>
     typeof value === 'object' && 'path' in value && 'method' in value,
 ) as readonly EndpointDefinition[];

@@ -37,6 +37,8 @@ import {
   renewForBackup,
   returnMaster,
 } from '../failover-endpoints.ts';
+import type * as keyDefinitions from '../key-endpoints.ts';
+import { getKeyStatus, rotateKey } from '../key-endpoints.ts';
 import { ApiError, ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 import type { CallInput } from './request-target.ts';
@@ -155,7 +157,7 @@ interface Case<E extends EndpointDefinition> {
   /** For what only its caller knows whom to ask. */
   readonly master?: 'sin';
 }
-type Definitions = typeof definitions & typeof failoverDefinitions;
+type Definitions = typeof definitions & typeof failoverDefinitions & typeof keyDefinitions;
 type EndpointName = {
   [K in keyof Definitions]: Definitions[K] extends { readonly method: string } ? K : never;
 }[keyof Definitions];
@@ -254,6 +256,39 @@ const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
     input: { ...webInAsia, body: { chain: [pem] } },
     served: { body: { chain: [pem] } },
     answer: {},
+    by: 'sin',
+  },
+  getKeyStatus: {
+    endpoint: getKeyStatus,
+    input: inAsia,
+    answer: {
+      subset: 'asia',
+      master: 'sin',
+      epoch: 2,
+      createdAtMs: timeMs,
+      rotatesAtMs: timeMs + 86_400_000,
+      members: 3,
+      pending: [{ member: 'web-1', connected: false }],
+    },
+    by: 'sin',
+  },
+  rotateKey: {
+    endpoint: rotateKey,
+    input: { ...inAsia, body: {} },
+    served: { ...inAsia, body: { waitMs: 10_000 } },
+    answer: [
+      {
+        type: 'rotated',
+        revision: 7,
+        epoch: 2,
+        afterMs: 3.5,
+        members: 1,
+        connected: 1,
+        masterHasApplied: true,
+      },
+      { type: 'acknowledged', member: 'web-1', afterMs: 9 },
+      { type: 'finished', acknowledged: 1, pending: [], pendingTotal: 0, afterMs: 9 },
+    ],
     by: 'sin',
   },
   drainMaster: {

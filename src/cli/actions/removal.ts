@@ -10,6 +10,7 @@ import { isInRoll } from '../../model/records.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
+import { followKey } from '../key-follower.ts';
 import { findMember, parseFullReference } from '../member-reference.ts';
 import { membersOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
@@ -78,21 +79,19 @@ async function removeFrom(removal: Removal, target: Target): Promise<Outcome> {
     body: { kind, waitMs: options.wait },
   };
   let alsoIn: readonly string[] = [];
-  let last: RemovalProgress | undefined;
-  for await (const progress of client.stream(removeMember, input, { signal: context.signal })) {
+  const steps = client.stream(removeMember, input, { signal: context.signal });
+  const outcome = await followKey<RemovalProgress>(steps, (progress) => {
     if (options.json) writeJsonLine(context.terminal.out, { subset: target.subset, ...progress });
     else report.add(progress);
     if (progress.type === 'removed') alsoIn = progress.alsoIn;
-    last = progress;
-  }
-  if (last?.type !== 'finished') {
+  });
+  if (outcome === 'cut-off') {
     context.terminal.err.write(
       `hanse: the master stopped telling about ${target.name}.${target.subset}; ` +
-        '`hanse member list` shows who is up to date\n',
+        '`hanse key status` shows who has applied the new key\n',
     );
-    return { applied: false, alsoIn };
   }
-  return { applied: last.pending.every(({ connected }) => !connected), alsoIn };
+  return { applied: outcome === 'applied', alsoIn };
 }
 
 /** Follows the member by its identity key through the subsets that it proved to be in. */

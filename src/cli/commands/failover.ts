@@ -4,6 +4,7 @@ import type { ActionRunner } from '../command-context.ts';
 import {
   directoryOption,
   jsonOption,
+  jsonStepsOption,
   type ListingOptions,
   type OperatorOptions,
   profileOption,
@@ -26,7 +27,7 @@ export function addDrainCommands(master: Command, run: ActionRunner): void {
     )
     .addOption(directoryOption())
     .addOption(profileOption())
-    .addOption(new Option('--json', 'print every step as one line of JSON'))
+    .addOption(jsonStepsOption())
     .addHelpText('after', help({ examples: drainExamples }))
     .action((name: string, options: DrainOptions) =>
       run(async (context) =>

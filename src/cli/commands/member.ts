@@ -1,14 +1,16 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { ConfirmOptions } from '../actions/confirm.ts';
 import type { JoinOptions, LeaveOptions, MemberRunOptions } from '../actions/member-daemon.ts';
 import type { MemberListOptions } from '../actions/member-listings.ts';
 import type { RemovalOptions } from '../actions/removal.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
+  acknowledgementWaitOption,
   type DirectoryOptions,
   daemonDirectoryOption,
   directoryOption,
   jsonOption,
+  jsonStepsOption,
   type ListingOptions,
   logLevelOption,
   metricsOption,
@@ -16,7 +18,6 @@ import {
   profileOption,
 } from '../common-options.ts';
 import { help } from '../help.ts';
-import { duration } from '../option-values.ts';
 
 export function addMemberCommands(program: Command, run: ActionRunner): void {
   const member = program
@@ -150,14 +151,10 @@ function addRemoval(member: Command, run: ActionRunner, kind: 'evict' | 'ban'): 
     .command(kind)
     .description(`${description} Exits with 1 when a connected member has not applied it in time.`)
     .argument('<member>', 'NAME.SUBSET, or NAME where only one subset has it')
-    .addOption(
-      new Option('--wait <time>', 'how long to wait for acknowledgements; at most 10m')
-        .argParser(duration)
-        .default(duration('10s'), '10s'),
-    )
+    .addOption(acknowledgementWaitOption())
     .addOption(directoryOption())
     .addOption(profileOption())
-    .addOption(new Option('--json', 'print every step as one line of JSON'))
+    .addOption(jsonStepsOption())
     .addHelpText('after', help({ examples: [[example, '']] }))
     .action((name: string, options: RemovalOptions) =>
       run(async (context) =>

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { directoryView } from '../../api/directory-view.ts';
 import * as api from '../../api/endpoints.ts';
+import { getKeyStatus, rotateKey } from '../../api/key-endpoints.ts';
 import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
 import type { SubsetName } from '../../model/names.ts';
 import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
@@ -20,6 +21,7 @@ import {
 } from './failover-routes.ts';
 import { recordAlsoIn } from './handlers/also-in-handler.ts';
 import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
+import { KeyHandlers } from './handlers/key-handlers.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
@@ -52,6 +54,7 @@ export function addOperatorRoutes(
   addMasterRoutes(serve, dependencies);
   addInviteRoutes(serve, dependencies);
   addMemberRoutes(serve, dependencies);
+  addKeyRoutes(serve, dependencies);
   addFailoverRoutes(serve, dependencies);
 }
 
@@ -64,6 +67,7 @@ function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       subsets: directory.subsetRecords(),
       acting: [...directory.actings.values()].map(({ record }) => record),
       drains: [...directory.drains.values()].map(({ record }) => record),
+      backboneKey: directory.backboneKey,
     }),
   );
   serve(api.getStatus, () => dependencies.describeStatus());
@@ -144,4 +148,17 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
     );
     return {};
   });
+}
+
+function addKeyRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
+  const { subsets } = dependencies;
+  const keys = new KeyHandlers(dependencies);
+  serve(getKeyStatus, async ({ params }) => keys.describe(subsets.require(params.subset)));
+  serve(rotateKey, async ({ params, body }, { caller, signal }) =>
+    keys.rotate(
+      subsets.require(params.subset),
+      { ...body, actor: describeCaller(caller.identity) },
+      signal,
+    ),
+  );
 }

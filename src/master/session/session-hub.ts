@@ -3,6 +3,7 @@ import type { MemberName, SubsetName } from '../../model/names.ts';
 import type { MemberRecord } from '../../model/records.ts';
 import type { Epoch } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { AppliedKeys } from './applied-keys.ts';
 import type { MemberSession } from './member-session.ts';
 
 /** Each session hears a ping once a round, and is cut when a whole round passes in silence. */
@@ -29,6 +30,7 @@ export interface SessionHubDependencies {
 export class SessionHub {
   readonly #subsets = new Map<SubsetName, Map<MemberName, MemberSession>>();
   readonly #listeners = new Map<SubsetName, Set<AcknowledgementListener>>();
+  readonly #applied = new AppliedKeys();
   readonly #clock: Clock;
   readonly #onAcknowledged: SessionHubDependencies['onAcknowledged'];
 
@@ -112,7 +114,15 @@ export class SessionHub {
 
   /** To be told to those who wait for it, whether a session here said so or one with another master. */
   acknowledged(subset: SubsetName, member: MemberName, epoch: Epoch): void {
+    this.#applied.add(subset, member, epoch);
     for (const listener of this.#listeners.get(subset) ?? []) listener(member, epoch);
+  }
+
+  /** Whether the member is known to have applied the key of this epoch, or a later one. */
+  hasApplied(subset: SubsetName, member: MemberName, epoch: Epoch): boolean {
+    const session = this.find(subset, member);
+    if (session && session.appliedEpoch >= epoch) return true;
+    return this.#applied.has(subset, member, epoch);
   }
 
   /** Until the returned function is called. */
@@ -135,9 +145,14 @@ export class SessionHub {
     return [...this.#subsets.values()].flatMap((sessions) => [...sessions.values()]);
   }
 
+  sessionsOf(subset: SubsetName): readonly MemberSession[] {
+    return [...(this.#subsets.get(subset)?.values() ?? [])];
+  }
+
   /** The subset is not served here any more: its members are asked to turn to another master. */
   closeSubset(subset: SubsetName): void {
-    for (const session of this.#subsets.get(subset)?.values() ?? []) session.closeForRestart();
+    this.#applied.forget(subset);
+    for (const session of this.sessionsOf(subset)) session.closeForRestart();
   }
 
   /** Asks everybody to come back later, because this master stops. */

@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test';
 import { GovernedSubset, newcomer } from '../../../test/support/governed-subset.ts';
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
-import { decodeRecord, memberRecordSchema } from '../../model/records.ts';
-import { memberKey, subsetKeyPrefix } from '../../store/keys.ts';
+import { auditRecordSchema, decodeRecord, memberRecordSchema } from '../../model/records.ts';
+import { auditPrefix, memberKey, subsetKeyPrefix } from '../../store/keys.ts';
 
 /** How far the clocks of two nodes may be apart. */
 const clockSkewMs = 5 * 60_000;
@@ -200,4 +200,57 @@ test('rotations that are asked for at once give every epoch one key, and the sto
   );
   const { entries } = await bed.store.range(subsetKeyPrefix(hamburg));
   assert.equal(entries.length, 2);
+});
+
+test('a rotation that was asked for is one transaction with its audit entry, which has the name', async () => {
+  await using subset = await open();
+  const { epoch } = subset.acting.state.key;
+  const key = await subset.acting.departures.rotate(actor, 'key-rotated-on-request');
+  assert.equal(key.epoch, epoch + 1);
+  const { entries } = await bed.store.range(auditPrefix(hamburg), { reverse: true, limit: 1 });
+  const [stored] = entries;
+  assert.ok(stored);
+  assert.equal(stored.modRevision, key.revision);
+  const entry = decodeRecord(auditRecordSchema, stored.key, stored.value);
+  assert.deepEqual(
+    [entry.action, entry.actor, entry.subject, entry.epoch],
+    ['key-rotated-on-request', actor, 'hamburg', key.epoch],
+  );
+});
+
+test('rotations and departures that are asked for at once follow one another, each with its own key', async () => {
+  await using subset = await open();
+  const { name } = await subset.member('gustav');
+  const { departures, state } = subset.acting;
+  const { epoch } = state.key;
+  const [one, left, other] = await Promise.all([
+    departures.rotate('operator:ada', 'key-rotated-on-request'),
+    departures.remove(name, 'evicted', actor),
+    departures.rotate('operator:bob', 'key-rotated-on-request'),
+  ]);
+  const epochs = [one.epoch, left.key.epoch, other.epoch].sort((a, b) => a - b);
+  assert.deepEqual(epochs, [epoch + 1, epoch + 2, epoch + 3]);
+  assert.equal(state.key.epoch, epoch + 3);
+  const actors = (await subset.audit())
+    .filter((entry) => entry.action === 'key-rotated-on-request' && entry.epoch > epoch)
+    .map((entry) => entry.actor);
+  assert.deepEqual(actors.toSorted(), ['operator:ada', 'operator:bob']);
+});
+
+test('half-way through a hand-over nothing is rotated', async () => {
+  await using subset = await open();
+  const { state, departures } = subset.acting;
+  const gate = Promise.withResolvers<void>();
+  subset.store.held = gate.promise;
+  const begun = departures.rotate(actor, 'key-rotated-on-request');
+  while (subset.store.transactions === 0) await Promise.resolve();
+  const closing = state.close();
+  const late = departures.rotate(actor, 'key-rotated-on-request');
+  gate.resolve();
+  await closing;
+  const { epoch } = await begun;
+  await assert.rejects(late, { code: 'not-acting', retryable: true });
+  assert.equal(state.key.epoch, epoch);
+  const { entries } = await bed.store.range(subsetKeyPrefix(hamburg), { reverse: true, limit: 1 });
+  assert.match(entries[0]?.key ?? '', new RegExp(`/0*${epoch}$`));
 });

@@ -76,13 +76,17 @@ export class Departures {
     });
   }
 
-  /** Rotates the key though nobody leaves. */
-  async rotate(actor: string): Promise<StoredGroupKey> {
-    return this.#write(
-      [],
-      [{ action: 'key-rotated', actor, subject: this.#state.subset }],
-      noChange,
-    );
+  /**
+   * Rotates the key though nobody leaves. What is being written comes first, another rotation too, so
+   * that each has its own epoch.
+   * @param action what the audit log calls it: whether it was due, or asked for
+   * @throws MasterError `not-acting`; StoreError when it could not be written
+   */
+  async rotate(
+    actor: string,
+    action: Extract<AuditAction, `key-rotated${string}`> = 'key-rotated',
+  ): Promise<StoredGroupKey> {
+    return this.#write([], [{ action, actor, subject: this.#state.subset }], noChange);
   }
 
   async #drain(): Promise<void> {

@@ -34,6 +34,8 @@ export interface RollFollowerEvents {
   keyChanged(served: ServedSubset): void;
   /** Also after the whole roll was read. */
   rollChanged(subset: SubsetName): void;
+  /** Somebody acts from now on, perhaps the same master as before, who knows nothing but what is in the store. */
+  leaseTaken(subset: SubsetName): void;
 }
 
 export interface RollFollowerDependencies {
@@ -225,7 +227,7 @@ export class RollFollower {
   }
 
   #seeLease(entry: Entry | undefined): void {
-    const { clock } = this.#dependencies;
+    const { clock, events } = this.#dependencies;
     const held = entry && {
       ...decodeRecord(actingLeaseSchema, entry.key, entry.value),
       modRevision: entry.modRevision,
@@ -233,6 +235,7 @@ export class RollFollower {
     // A free lease stays free from when it was first seen to be.
     if (this.#lease && this.#lease.held?.modRevision === held?.modRevision) return;
     this.#lease = { held, sinceMonotonicMs: clock.monotonicMs(), sinceMs: clock.nowMs() };
+    if (held) events.leaseTaken(this.#subset);
   }
 
   #wake(): void {

@@ -1,0 +1,117 @@
+import type { OperatorClient } from '../../api/client/operator-client.ts';
+import type { DirectoryView } from '../../api/endpoints.ts';
+import { getKeyStatus, type KeyStatus } from '../../api/key-endpoints.ts';
+import type { SubsetName } from '../../model/names.ts';
+import type { CommandContext } from '../command-context.ts';
+import type { ListingOptions, OperatorOptions } from '../common-options.ts';
+import { type Answer, askEach } from '../master-answers.ts';
+import { asOperator } from '../operator-session.ts';
+import { formatRelative } from '../output/human-units.ts';
+import { writeJson } from '../output/json.ts';
+import { listNames } from '../output/name-list.ts';
+import { type Column, formatTable, printable } from '../output/table.ts';
+import { requireSubset } from '../subset-lookup.ts';
+
+/** What became of asking the master of one subset. */
+type SubsetAnswer = Answer<KeyStatus, SubsetName>;
+
+/** The keys of all subsets, or of one; then its master has to answer. */
+export function keyStatusAction(
+  only: string | undefined,
+  options: OperatorOptions & ListingOptions,
+  { terminal, signal }: CommandContext,
+): Promise<undefined> {
+  return asOperator(options, async (client) => {
+    const directory = await client.directory(signal);
+    const answers =
+      only === undefined
+        ? await askAll(client, directory, signal)
+        : [await askOne(client, requireSubset(directory, only).name, signal)];
+    if (options.json) {
+      const { backboneKey } = directory;
+      writeJson(terminal.out, { backboneKey, subsets: answers.map(documentOf) });
+    } else terminal.out.write(describe(answers, directory, Date.now()));
+    return undefined;
+  });
+}
+
+function askAll(
+  client: OperatorClient,
+  { subsets }: DirectoryView,
+  signal: AbortSignal,
+): Promise<readonly SubsetAnswer[]> {
+  return askEach(
+    subsets.map(({ name }) => name),
+    (subset) => client.call(getKeyStatus, { params: { subset } }, { signal }),
+  );
+}
+
+async function askOne(
+  client: OperatorClient,
+  name: SubsetName,
+  signal: AbortSignal,
+): Promise<SubsetAnswer> {
+  const reply = await client.call(getKeyStatus, { params: { subset: name } }, { signal });
+  return { name, reply };
+}
+
+function documentOf(answer: SubsetAnswer) {
+  return 'reply' in answer ? answer.reply : { subset: answer.name, error: answer.error };
+}
+
+function describe(
+  answers: readonly SubsetAnswer[],
+  { backboneKey }: DirectoryView,
+  nowMs: number,
+): string {
+  const lines = answers.flatMap((answer) =>
+    'reply' in answer ? pendingLines(answer.reply) : [noAnswer(answer)],
+  );
+  if (backboneKey) {
+    const made = formatRelative(backboneKey.createdAtMs, nowMs);
+    lines.push(`the key among masters is of epoch ${backboneKey.epoch}, made ${made}`);
+  }
+  return `${formatTable(columns(nowMs), answers)}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+function noAnswer({ name, error }: Extract<SubsetAnswer, { error: string }>): string {
+  return `the master of ${name} gave no answer: ${printable(error)}`;
+}
+
+/** Who has not confirmed it: what one can hurry, and what only waits to come back. */
+function pendingLines({ subset, master, pending }: KeyStatus): readonly string[] {
+  const namesOf = (isConnected: boolean) =>
+    pending.filter(({ connected }) => connected === isConnected).map(({ member }) => member);
+  const [late, away] = [namesOf(true), namesOf(false)];
+  return [
+    ...(late.length > 0
+      ? [`${subset}: connected to ${master}, not confirmed yet: ${listNames(late)}`]
+      : []),
+    ...(away.length > 0
+      ? [`${subset}: not connected to ${master}, not confirmed yet: ${listNames(away)}`]
+      : []),
+  ];
+}
+
+function columns(nowMs: number): readonly Column<SubsetAnswer>[] {
+  const cell = (of: (status: KeyStatus) => string) => (answer: SubsetAnswer) =>
+    'reply' in answer ? of(answer.reply) : '-';
+  return [
+    { heading: 'SUBSET', cell: ({ name }) => name },
+    { heading: 'MASTER', cell: cell(({ master }) => master) },
+    { heading: 'EPOCH', cell: cell(({ epoch }) => String(epoch)), align: 'right' },
+    { heading: 'MADE', cell: cell(({ createdAtMs }) => formatRelative(createdAtMs, nowMs)) },
+    { heading: 'NEXT', cell: cell(({ rotatesAtMs }) => describeNext(rotatesAtMs, nowMs)) },
+    { heading: 'MEMBERS', cell: cell(({ members }) => String(members)), align: 'right' },
+    {
+      heading: 'CONFIRMED',
+      cell: cell(({ members, pending }) => String(members - pending.length)),
+      align: 'right',
+    },
+  ];
+}
+
+/** Masters look every few seconds whether it is time. */
+function describeNext(atMs: number, nowMs: number): string {
+  return atMs <= nowMs ? 'now' : formatRelative(atMs, nowMs);
+}
