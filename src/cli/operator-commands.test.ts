@@ -296,3 +296,30 @@ test('the status shows every master, and says which give no answer', async () =>
   assert.match(out, /^master fra: no answer: starting\n/);
   assert.match(out, /master nyc: no answer: starting\n/);
 });
+
+test('operators are listed with what became of them, and one is revoked by its name', async () => {
+  const operator = (name: string, changes: object = {}) => ({
+    name,
+    identityKey: 'A'.repeat(43),
+    createdAtMs: timeMs,
+    certificateEndsAtMs: Date.now() + 86_400_000 * 30 + 60_000,
+    ...changes,
+  });
+  const berta = operator('berta', { revoked: { atMs: timeMs, by: 'operator:ada' } });
+  answer = ({ endpoint }) =>
+    endpoint.method === 'GET'
+      ? { operators: [operator('ada'), berta, operator('carl', { certificateEndsAtMs: timeMs })] }
+      : berta;
+  const list = await hanse('operator', 'list');
+  assert.equal(list.exitCode, 0);
+  assert.match(list.out, /^ada .* in 30 d +active$/m);
+  assert.match(list.out, /^berta .* revoked .* by operator:ada$/m);
+  assert.match(list.out, /^carl .* expired$/m);
+  const revocation = await hanse('operator', 'revoke', 'berta');
+  assert.deepEqual([revocation.exitCode, revocation.out], [0, '']);
+  assert.match(revocation.err, /^operator berta is revoked: no master takes its certificate/);
+  assert.deepEqual(asked, ['fra POST /v1/operators/:operator/revocation']);
+  const document = await hanse('operator', 'revoke', 'berta', '--json');
+  assert.deepEqual(JSON.parse(document.out), berta);
+  assert.equal((await hanse('operator', 'revoke', 'Not-A-Name')).exitCode, 2);
+});

@@ -3,7 +3,7 @@ import { HanseError } from '../model/error.ts';
 /**
  * - `not-acting`: this master does not act for the subset, or no longer. Fields: `subset`, `acting`. Retryable at the acting one.
  * - `conflict`: somebody changed the record at the same time; retryable. Fields: `key`.
- * - `no-such-subset`, `no-such-member`, `no-such-invite`: Fields: the name.
+ * - `no-such-subset`, `no-such-member`, `no-such-invite`, `no-such-operator`: Fields: the name.
  * - `not-active`: the member is not in the roll any more. Fields: `member`, `state`.
  * - `suspended`: the member waits for an operator's confirmation; retryable. Fields: `member`, `subset`.
  * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
@@ -16,6 +16,7 @@ export type MasterErrorCode =
   | 'no-such-subset'
   | 'no-such-member'
   | 'no-such-invite'
+  | 'no-such-operator'
   | 'not-active'
   | 'suspended'
   | 'refused'

@@ -101,7 +101,11 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
       { ...dependencies, directory: this.directory, subsets: this.subsets },
     );
     const callerContext = (): CallerContext => this.#callerContext();
-    this.access = new OperatorAccess({ observer: this, callerContext });
+    this.access = new OperatorAccess({
+      observer: this,
+      callerContext,
+      directory: this.directory,
+    });
     const gate = this.#createGate();
     const listening = { ...dependencies, gate, observer: this, callerContext };
     this.sessions = new SessionListener({ ...listening, hub: this.hub });
@@ -189,6 +193,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
 
   directoryChanged(changes: number): void {
     this.#dependencies.metrics.storeEvents('directory', changes);
+    this.access.cutRevoked();
     this.subsets.reconcile();
     for (const served of this.subsets.serving()) this.#refreshView(served);
     void this.gateway.refresh();

@@ -152,6 +152,20 @@ export const drainRecordSchema = z.object({
 });
 export type DrainRecord = z.infer<typeof drainRecordSchema>;
 
+/**
+ * `directory/operator/NAME`: whose key is that operator's. Masters take the certificate of no other
+ * key under the name, and none at all once it is revoked.
+ */
+export const operatorRecordSchema = z.object({
+  version: z.literal(1),
+  name: operatorNameSchema,
+  identityKey: identityKeySchema,
+  createdAtMs: timeMs,
+  certificateEndsAtMs: timeMs,
+  revoked: z.object({ atMs: timeMs, by: z.string().max(128) }).optional(),
+});
+export type OperatorRecord = z.infer<typeof operatorRecordSchema>;
+
 /** `directory/allocation`: compared and swapped by whoever takes an index or a block, so none is given twice. */
 export const allocationRecordSchema = z.object({
   version: z.literal(1),

@@ -12,7 +12,7 @@ import {
 } from '../model/prefix.ts';
 import { encodeRecord, type KeyingMode, type Lifetimes, type VpnRecord } from '../model/records.ts';
 import { privateDirectoryMode, readIfPresent } from '../runtime/durable-file.ts';
-import { allocationKey, backboneKeyKey, vpnKey } from '../store/keys.ts';
+import { allocationKey, backboneKeyKey, operatorKey, vpnKey } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
 import { createIssuer, createRoot, type Issuer } from '../trust/certificate-authority.ts';
 import { TrustError } from '../trust/trust-error.ts';
@@ -61,7 +61,8 @@ export async function createVpn(
   const root = await keepOrCreateRoot(options.name, dependencies);
   const sealingKey = await keepOrCreateSealingKey(directory.sealingKey);
   const { name, operator } = options;
-  await writeOperator({ name: operator, vpn: name, root, masters: [] }, { directory, nowMs });
+  const first = { name: operator, vpn: name, root, masters: [] };
+  const operatorRecord = await writeOperator(first, { directory, nowMs });
   const vpn = vpnRecord(options, root.certificatePem, nowMs);
   const backboneKey = firstGroupKey(backboneKeyKey(1), sealingKey, nowMs);
   const allocation = { version: 1, nextMasterIndex: 1, nextSubsetIndex: 1, ipv4Used: 0 };
@@ -70,6 +71,7 @@ export async function createVpn(
     then: [
       { put: vpnKey, value: encodeRecord(vpn) },
       { put: allocationKey, value: encodeRecord(allocation) },
+      { put: operatorKey(operator), value: encodeRecord(operatorRecord) },
       backboneKey,
     ],
   });

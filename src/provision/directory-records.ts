@@ -9,6 +9,8 @@ import {
   drainRecordSchema,
   type MasterRecord,
   masterRecordSchema,
+  type OperatorRecord,
+  operatorRecordSchema,
   type RegionRecord,
   regionRecordSchema,
   type SubsetRecord,
@@ -22,6 +24,7 @@ import {
   directoryPrefix,
   drainPrefix,
   masterPrefix,
+  operatorPrefix,
   regionPrefix,
   subsetPrefix,
   vpnKey,
@@ -40,6 +43,7 @@ export interface DirectoryRecords {
   /** Who acts now for the subsets that anybody has ever acted for. */
   readonly acting: readonly ActingRecord[];
   readonly drains: readonly DrainRecord[];
+  readonly operators: readonly OperatorRecord[];
   /** Holds as long as nobody has taken an index or a block since. */
   readonly unchanged: Comparison;
 }
@@ -69,6 +73,7 @@ export async function readDirectoryRecords(
     regions: decodeAll(regionRecordSchema, regionPrefix, entries),
     acting: decodeAll(actingRecordSchema, actingPrefix, entries),
     drains: decodeAll(drainRecordSchema, drainPrefix, entries),
+    operators: decodeAll(operatorRecordSchema, operatorPrefix, entries),
     unchanged: { key: allocationKey, modRevision: allocation.modRevision },
   };
 }

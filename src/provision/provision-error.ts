@@ -14,6 +14,7 @@ import { HanseError } from '../model/error.ts';
  * - `source-changed`: a store was changed while it was copied; retryable. Fields: `key`.
  * - `differs`: a store does not hold what was written; retryable. Fields: `key`.
  * - `bad-backup`: a backup is damaged, or what it holds cannot be. Fields: `what`.
+ * - `revoked`: the operator's key is. Fields: `name`.
  * - `conflict`: others kept changing the directory; retryable. Fields: `name`.
  */
 export type ProvisionErrorCode =
@@ -32,6 +33,7 @@ export type ProvisionErrorCode =
   | 'source-changed'
   | 'differs'
   | 'bad-backup'
+  | 'revoked'
   | 'conflict';
 
 export class ProvisionError extends HanseError<ProvisionErrorCode> {}

@@ -1,4 +1,10 @@
-import type { MasterName, MemberName, RegionName, SubsetName } from '../model/names.ts';
+import type {
+  MasterName,
+  MemberName,
+  OperatorName,
+  RegionName,
+  SubsetName,
+} from '../model/names.ts';
 import type { IdentityKey } from '../model/records.ts';
 import type { Epoch } from '../model/wireguard-key.ts';
 
@@ -20,9 +26,11 @@ export const backboneKeyPrefix = 'directory/backbone-key/';
 export const regionPrefix = 'directory/region/';
 export const actingPrefix = 'directory/acting/';
 export const drainPrefix = 'directory/drain/';
+export const operatorPrefix = 'directory/operator/';
 export const regionKey = (region: RegionName): string => `${regionPrefix}${region}`;
 export const actingKey = (subset: SubsetName): string => `${actingPrefix}${subset}`;
 export const drainKey = (master: MasterName): string => `${drainPrefix}${master}`;
+export const operatorKey = (operator: OperatorName): string => `${operatorPrefix}${operator}`;
 export const masterKey = (master: MasterName): string => `${masterPrefix}${master}`;
 export const subsetKey = (subset: SubsetName): string => `${subsetPrefix}${subset}`;
 export const backboneKeyKey = (epoch: Epoch): string => `${backboneKeyPrefix}${padded(epoch)}`;

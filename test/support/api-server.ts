@@ -8,6 +8,7 @@ import type { EndpointDefinition } from '../../src/api/endpoint-definition.ts';
 import * as definitions from '../../src/api/endpoints.ts';
 import * as failoverDefinitions from '../../src/api/failover-endpoints.ts';
 import * as keyDefinitions from '../../src/api/key-endpoints.ts';
+import * as operatorDefinitions from '../../src/api/operator-endpoints.ts';
 import type { TestCredentials } from './test-vpn.ts';
 
 /** A request as the endpoint's schemas understood it. */
@@ -52,6 +53,7 @@ const endpoints = Object.values({
   ...definitions,
   ...failoverDefinitions,
   ...keyDefinitions,
+  ...operatorDefinitions,
 }).filter(
   (value): value is EndpointDefinition & typeof value =>
     typeof value === 'object' && 'path' in value && 'method' in value,

@@ -39,6 +39,8 @@ import {
 } from '../failover-endpoints.ts';
 import type * as keyDefinitions from '../key-endpoints.ts';
 import { getKeyStatus, rotateKey } from '../key-endpoints.ts';
+import type * as operatorDefinitions from '../operator-endpoints.ts';
+import { listOperators, revokeOperator } from '../operator-endpoints.ts';
 import { ApiError, ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 import type { CallInput } from './request-target.ts';
@@ -157,7 +159,10 @@ interface Case<E extends EndpointDefinition> {
   /** For what only its caller knows whom to ask. */
   readonly master?: 'sin';
 }
-type Definitions = typeof definitions & typeof failoverDefinitions & typeof keyDefinitions;
+type Definitions = typeof definitions &
+  typeof failoverDefinitions &
+  typeof keyDefinitions &
+  typeof operatorDefinitions;
 type EndpointName = {
   [K in keyof Definitions]: Definitions[K] extends { readonly method: string } ? K : never;
 }[keyof Definitions];
@@ -175,6 +180,12 @@ const failover = {
   actingAtMs: timeMs + 9,
 };
 const webInAsia = { params: { subset: 'asia', name: 'web-1' } };
+const ada = {
+  name: 'ada',
+  identityKey: 'A'.repeat(43),
+  createdAtMs: timeMs,
+  certificateEndsAtMs: timeMs + 9,
+};
 /** The type demands a case for every endpoint. */
 const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
   getDirectory: { endpoint: getDirectory, input: {}, answer: undefined, by: 'fra' },
@@ -342,6 +353,18 @@ const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
     input: { ...webInAsia, body: { identityKey: 'A'.repeat(43) } },
     answer: {},
     by: 'sin',
+  },
+  listOperators: {
+    endpoint: listOperators,
+    input: {},
+    answer: { operators: [ada] },
+    by: 'fra',
+  },
+  revokeOperator: {
+    endpoint: revokeOperator,
+    input: { params: { operator: 'ada' } },
+    answer: { ...ada, revoked: { atMs: timeMs + 1, by: 'operator:berta' } },
+    by: 'fra',
   },
   acknowledgeForBackup: {
     endpoint: acknowledgeForBackup,

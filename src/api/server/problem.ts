@@ -8,6 +8,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   'no-such-subset': 404,
   'no-such-member': 404,
   'no-such-invite': 404,
+  'no-such-operator': 404,
   'no-such-endpoint': 404,
   conflict: 409,
   'not-active': 409,

@@ -2,6 +2,10 @@ import type { Command } from 'commander';
 import type { ActionRunner } from '../command-context.ts';
 import {
   directoryOption,
+  jsonOption,
+  type ListingOptions,
+  type OperatorOptions,
+  profileOption,
   type RootKeyOptions,
   rootKeyOption,
   storeOption,
@@ -11,7 +15,7 @@ import { help } from '../help.ts';
 export function addOperatorCommands(program: Command, run: ActionRunner): void {
   const operator = program
     .command('operator')
-    .description("Make and renew operators' credentials.");
+    .description("Make, renew, list and revoke operators' credentials.");
   operator
     .command('create')
     .description(
@@ -42,7 +46,44 @@ export function addOperatorCommands(program: Command, run: ActionRunner): void {
         (await import('../actions/operator.ts')).renewOperatorAction(name, options, context),
       ),
     );
+  addForOperators(operator, run);
 }
+
+/** What needs no root key, but an operator. */
+function addForOperators(operator: Command, run: ActionRunner): void {
+  operator
+    .command('list')
+    .description('List the operators, also those that are revoked.')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonOption())
+    .addHelpText('after', help({ examples: [['hanse operator list', '']] }))
+    .action((options: OperatorOptions & ListingOptions) =>
+      run(async (context) =>
+        (await import('../actions/operator.ts')).listOperatorsAction(options, context),
+      ),
+    );
+  operator
+    .command('revoke')
+    .description(
+      'Have every master refuse an operator from now on, whatever it holds. What it watches is cut off.',
+    )
+    .argument('<name>', 'as `hanse operator list` shows it')
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonOption())
+    .addHelpText('after', help({ examples: revokeExamples }))
+    .action((name: string, options: OperatorOptions & ListingOptions) =>
+      run(async (context) =>
+        (await import('../actions/operator.ts')).revokeOperatorAction(name, options, context),
+      ),
+    );
+}
+
+const revokeExamples = [
+  ['hanse operator revoke ada', 'her laptop was stolen'],
+  ['hanse operator create ada', 'new credentials for her; needs the root key'],
+] as const;
 
 const renewExamples = [
   [

@@ -1,9 +1,10 @@
-import type { MasterName, SubsetName } from '../../model/names.ts';
+import type { MasterName, OperatorName, SubsetName } from '../../model/names.ts';
 import {
   actingRecordSchema,
   decodeRecord,
   drainRecordSchema,
   masterRecordSchema,
+  operatorRecordSchema,
   subsetRecordSchema,
 } from '../../model/records.ts';
 import {
@@ -11,6 +12,7 @@ import {
   backboneKeyPrefix,
   drainPrefix,
   masterPrefix,
+  operatorPrefix,
   subsetPrefix,
 } from '../../store/keys.ts';
 import type { Entry } from '../../store/store.ts';
@@ -39,6 +41,9 @@ export async function putDirectoryEntry(entry: Entry, reader: RecordReader): Pro
   } else if (key.startsWith(drainPrefix)) {
     const record = decodeRecord(drainRecordSchema, key, value);
     directory.drains.set(record.master, { record, revision });
+  } else if (key.startsWith(operatorPrefix)) {
+    const record = decodeRecord(operatorRecordSchema, key, value);
+    directory.operators.set(record.name, { record, revision });
   } else if (key.startsWith(backboneKeyPrefix)) {
     const opened = reader.backboneKeys.open(entry);
     const newest = directory.backboneKey;
@@ -55,17 +60,20 @@ export function deleteDirectoryEntry(key: string, directory: Directory): void {
     directory.actings.delete(key.slice(actingPrefix.length) as SubsetName);
   } else if (key.startsWith(drainPrefix)) {
     directory.drains.delete(key.slice(drainPrefix.length) as MasterName);
+  } else if (key.startsWith(operatorPrefix)) {
+    directory.operators.delete(key.slice(operatorPrefix.length) as OperatorName);
   }
 }
 
 /** Takes out what the store does not have any more. @param kept the keys that it has */
 export function deleteAllExcept(kept: ReadonlySet<string>, directory: Directory): void {
-  const { masters, subsets, actings, drains } = directory;
+  const { masters, subsets, actings, drains, operators } = directory;
   const prefixed: readonly [string, ReadonlyMap<string, Known<unknown>>][] = [
     [masterPrefix, masters],
     [subsetPrefix, subsets],
     [actingPrefix, actings],
     [drainPrefix, drains],
+    [operatorPrefix, operators],
   ];
   const known = prefixed.flatMap(([prefix, records]) =>
     [...records.keys()].map((name) => `${prefix}${name}`),

@@ -1,9 +1,10 @@
 import type { ServingMasters } from '../../core/master-preference.ts';
-import type { MasterName, SubsetName } from '../../model/names.ts';
+import type { MasterName, OperatorName, SubsetName } from '../../model/names.ts';
 import type {
   ActingRecord,
   DrainRecord,
   MasterRecord,
+  OperatorRecord,
   SubsetRecord,
   VpnRecord,
 } from '../../model/records.ts';
@@ -31,6 +32,7 @@ export class Directory {
   /** Who acts for what, by subset; nothing for a subset that nobody has acted for. */
   readonly actings = new Map<SubsetName, Known<ActingRecord>>();
   readonly drains = new Map<MasterName, Known<DrainRecord>>();
+  readonly operators = new Map<OperatorName, Known<OperatorRecord>>();
   /** The newest key among masters; undefined until it was read. */
   backboneKey: StoredGroupKey | undefined;
   /** What this master holds the lease of, which it knows before the directory says so. */

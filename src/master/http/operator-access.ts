@@ -16,20 +16,35 @@ export interface AccessObserver {
 export class OperatorAccess {
   readonly #observer: AccessObserver;
   readonly #context: () => CallerContext;
+  readonly #directory: Pick<Directory, 'operators'>;
+  /** Who listens to streams, which may go on for as long as they like. */
+  readonly #listening = new Map<TLSSocket, KnownCaller>();
 
   constructor(dependencies: {
     readonly observer: AccessObserver;
     readonly callerContext: () => CallerContext;
+    readonly directory: Pick<Directory, 'operators'>;
   }) {
     this.#observer = dependencies.observer;
     this.#context = dependencies.callerContext;
+    this.#directory = dependencies.directory;
   }
 
   /** @throws MasterError `not-permitted` */
   async authorise(request: FastifyRequest, endpoint: EndpointDefinition): Promise<KnownCaller> {
-    const caller = await this.require(request.raw.socket as TLSSocket, [endpoint.caller]);
+    const socket = request.raw.socket as TLSSocket;
+    const caller = await this.require(socket, [endpoint.caller]);
     this.#observer.received(describeCaller(caller.identity), `${endpoint.method} ${endpoint.path}`);
+    if (endpoint.reply === 'stream' && !socket.destroyed) {
+      this.#listening.set(socket, caller);
+      socket.once('close', () => this.#listening.delete(socket));
+    }
     return caller;
+  }
+
+  /** Ends what revoked operators still listen to. To be called when the directory has changed. */
+  cutRevoked(): void {
+    for (const [socket, caller] of this.#listening) if (this.#isRevoked(caller)) socket.destroy();
   }
 
   /**
@@ -52,13 +67,26 @@ export class OperatorAccess {
   /** @throws MasterError `not-permitted` when the other end is none of the kinds */
   async require(socket: TLSSocket, kinds: readonly Identity['kind'][]): Promise<KnownCaller> {
     const caller = await identifyCaller(socket, this.#context());
-    if (caller.kind === 'known' && !caller.expired && kinds.includes(caller.identity.kind))
-      return caller;
-    const [code, message] = explain(caller, kinds);
+    const isRevoked = caller.kind === 'known' && this.#isRevoked(caller);
+    const isValid = caller.kind === 'known' && !caller.expired && !isRevoked;
+    if (isValid && kinds.includes(caller.identity.kind)) return caller;
+    const [code, message] = isRevoked ? revoked : explain(caller, kinds);
     this.#observer.refused(code, message);
     throw new MasterError(message, { code: 'not-permitted', fields: { reason: code } });
   }
+
+  /** An operator has one key; whoever has another under its name had it before. */
+  #isRevoked({ identity, identityKey }: KnownCaller): boolean {
+    if (identity.kind !== 'operator') return false;
+    const record = this.#directory.operators.get(identity.name)?.record;
+    return record !== undefined && (!!record.revoked || record.identityKey !== identityKey);
+  }
 }
+
+const revoked = [
+  'revoked',
+  'your certificate is revoked, or another one has taken its place: ask whoever has the root key for a new profile',
+] as const;
 
 /** As metrics and the audit log name callers. */
 export function describeCaller(identity: Identity): string {

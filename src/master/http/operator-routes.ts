@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { directoryView } from '../../api/directory-view.ts';
 import * as api from '../../api/endpoints.ts';
 import { getKeyStatus, rotateKey } from '../../api/key-endpoints.ts';
+import { listOperators, revokeOperator } from '../../api/operator-endpoints.ts';
 import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
 import type { SubsetName } from '../../model/names.ts';
 import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
@@ -23,6 +24,7 @@ import { recordAlsoIn } from './handlers/also-in-handler.ts';
 import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
 import { KeyHandlers } from './handlers/key-handlers.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
+import { OperatorHandlers } from './handlers/operator-handlers.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
 
@@ -55,6 +57,7 @@ export function addOperatorRoutes(
   addInviteRoutes(serve, dependencies);
   addMemberRoutes(serve, dependencies);
   addKeyRoutes(serve, dependencies);
+  addOperatorsRoutes(serve, dependencies);
   addFailoverRoutes(serve, dependencies);
 }
 
@@ -160,5 +163,14 @@ function addKeyRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): v
       { ...body, actor: describeCaller(caller.identity) },
       signal,
     ),
+  );
+}
+
+/** Operators about operators. */
+function addOperatorsRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
+  const operators = new OperatorHandlers(dependencies);
+  serve(listOperators, async () => ({ operators: [...operators.list()] }));
+  serve(revokeOperator, async ({ params }, { caller, signal }) =>
+    operators.revoke(params.operator, describeCaller(caller.identity), signal),
   );
 }
