@@ -17,7 +17,7 @@ let vpn: LabVpn;
 let guest: LabMember;
 let home: LabMember;
 const cleanup = new AsyncDisposableStack();
-/** Long, because the machine may be busy with other tests; trials of UDP are half a minute apart. */
+/** Long, because the machine may be busy with other tests; the first trial of UDP is 15 s later. */
 const slowMs = 90_000;
 
 before(async () => {

@@ -106,10 +106,10 @@ test('a tunnel that stays silent is carried, and tried over UDP now and then unt
   tunnel.udpWorks = false;
   await pass(5_000);
   assert.deepEqual(tunnel.ends, ['127.0.0.1:1']);
-  await pass(35_000);
+  await pass(20_000);
   assert.deepEqual(tunnel.ends, ['127.0.0.1:1', undefined, '127.0.0.1:1']);
   tunnel.udpWorks = true;
-  await pass(35_000);
+  await pass(20_000);
   assert.equal(tunnel.end, undefined);
   assert.equal(tunnel.opened, 1);
   await pass(60_000);

@@ -40,7 +40,7 @@ const lookEveryMs = 500;
 /** A master that takes neither UDP nor a carrier is most likely away. */
 const openBackoff = { minMs: 2_000, maxMs: 60_000 };
 /** A trial costs what is sent during it, if UDP is still blocked. */
-const trialBackoff = { minMs: 30_000, maxMs: 600_000 };
+const trialBackoff = { minMs: 15_000, maxMs: 600_000 };
 
 /**
  * How the packets of one tunnel get to its master: in UDP, as long as that works; else, while the
