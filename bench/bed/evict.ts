@@ -11,7 +11,8 @@ export interface EvictionOptions {
 }
 
 export interface Eviction {
-  readonly revision: number;
+  /** Of the key that was made for it. */
+  readonly epoch: number;
   /** When the operator's request began, on the machine's monotonic clock. */
   readonly startedMs: number;
   /** Until it was durable, the peer gone and the next key sent, as the operator saw it. */
@@ -42,7 +43,7 @@ export async function evict(
       const { acknowledged, pendingTotal: pending } = line;
       const finishedAfterMs = monotonicMs() - startedMs;
       return {
-        revision: removed.revision,
+        epoch: removed.epoch,
         startedMs,
         removedAfterMs,
         finishedAfterMs,

@@ -43,8 +43,8 @@ export const sessions: Part = {
     const totalsMs: number[] = [];
     for (const [index, name] of names.slice(0, rotations).entries()) {
       progress(`eviction ${index + 1} of ${rotations}`);
-      const { revision, startedMs } = await evict(bed, { subset: 'all', name });
-      const { firstMs, lastMs } = await delivered(crowds, revision, count - index - 1);
+      const { epoch, startedMs } = await evict(bed, { subset: 'all', name });
+      const { firstMs, lastMs } = await delivered(crowds, epoch, count - index - 1);
       spreadsMs.push(lastMs - firstMs);
       totalsMs.push(lastMs - startedMs);
     }

@@ -16,7 +16,7 @@ type CommandOf<Kind extends CrowdCommand['kind']> = Extract<CrowdCommand, { kind
 /** More than any has, so that no two come from one address. */
 const membersPerCrowd = 8_000;
 
-/** The members of this process, and when each revision reached them. */
+/** The members of this process, and when each key reached them. */
 class CrowdProcess {
   readonly #prepared: SimulatedMember[] = [];
   readonly #staying: SimulatedMember[] = [];
@@ -28,7 +28,7 @@ class CrowdProcess {
     if (command.kind === 'join') return this.#join(command);
     if (command.kind === 'presence') return this.#reportPresence();
     if (command.kind === 'renew') return this.#renew(command);
-    return this.#report(command.revision);
+    return this.#report(command.epoch);
   }
 
   #prepare(command: CommandOf<'prepare'>): CrowdAnswer {
@@ -48,7 +48,7 @@ class CrowdProcess {
           name: `${namePrefix}-${index}`,
           target,
           sourceAddress: memberAddress(crowd * membersPerCrowd + index),
-          onRevision: (revision) => this.#noteDelivery(revision),
+          onKey: (epoch) => this.#noteDelivery(epoch),
           ...(comeBack ? { presence } : {}),
         }),
       );
@@ -76,14 +76,14 @@ class CrowdProcess {
     return { kind: 'joined', names, startedMs, endedMs: monotonicMs(), latenciesMs, retries };
   }
 
-  #noteDelivery(revision: number): void {
+  #noteDelivery(epoch: number): void {
     const nowMs = monotonicMs();
-    const known = this.#deliveries.get(revision) ?? { count: 0, firstMs: nowMs, lastMs: nowMs };
-    this.#deliveries.set(revision, { ...known, count: known.count + 1, lastMs: nowMs });
+    const known = this.#deliveries.get(epoch) ?? { count: 0, firstMs: nowMs, lastMs: nowMs };
+    this.#deliveries.set(epoch, { ...known, count: known.count + 1, lastMs: nowMs });
   }
 
-  #report(revision: number): DeliveryReport {
-    const known = this.#deliveries.get(revision);
+  #report(epoch: number): DeliveryReport {
+    const known = this.#deliveries.get(epoch);
     return { kind: 'delivered', ...(known ?? { count: 0, firstMs: Infinity, lastMs: 0 }) };
   }
 

@@ -28,8 +28,8 @@ export type CrowdCommand =
       /** Whether the sessions stay open. */
       readonly stay: boolean;
     }
-  /** Who of those that stay has been told of the revision. */
-  | { readonly kind: 'deliveries'; readonly revision: number }
+  /** Who of those that stay has been told of the key. */
+  | { readonly kind: 'deliveries'; readonly epoch: number }
   /** How many have lost a session and found another one, since they joined. */
   | { readonly kind: 'presence' }
   /** Those that stay renew their certificates, one after the other, round and round. */

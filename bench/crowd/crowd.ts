@@ -14,7 +14,7 @@ import type {
 } from './crowd-protocol.ts';
 import { targetOf } from './crowd-target.ts';
 
-/** When all had got a revision. */
+/** When all had got a key. */
 export interface Delivery {
   readonly firstMs: number;
   readonly lastMs: number;
@@ -68,9 +68,9 @@ export class Crowd implements AsyncDisposable {
     return this.#ask('joined', { kind: 'join', ...options });
   }
 
-  /** How many have been told of the revision, and when. */
-  deliveries(revision: number): Promise<Delivery & { readonly count: number }> {
-    return this.#ask('delivered', { kind: 'deliveries', revision });
+  /** How many have been told of the key, and when. */
+  deliveries(epoch: number): Promise<Delivery & { readonly count: number }> {
+    return this.#ask('delivered', { kind: 'deliveries', epoch });
   }
 
   /** How many have lost a session and found another one, since they joined. */
@@ -115,14 +115,14 @@ export class Crowd implements AsyncDisposable {
   }
 }
 
-/** Waits until so many members of all crowds together have been told of the revision. */
+/** Waits until so many members of all crowds together have been told of the key. */
 export async function delivered(
   crowds: readonly Crowd[],
-  revision: number,
+  epoch: number,
   count: number,
 ): Promise<Delivery> {
-  return waitUntil(`${count} members are told of revision ${revision}`, 30_000, async () => {
-    const reports = await Promise.all(crowds.map((crowd) => crowd.deliveries(revision)));
+  return waitUntil(`${count} members are told of the key of epoch ${epoch}`, 30_000, async () => {
+    const reports = await Promise.all(crowds.map((crowd) => crowd.deliveries(epoch)));
     if (reports.reduce((sum, report) => sum + report.count, 0) < count) return undefined;
     return {
       firstMs: Math.min(...reports.map(({ firstMs }) => firstMs)),

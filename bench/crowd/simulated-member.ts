@@ -10,7 +10,7 @@ import type {
 } from '../../src/api/messages.ts';
 import { orderFor } from '../../src/core/member-masters.ts';
 import { type MemberName, parseMemberName } from '../../src/model/names.ts';
-import type { WireguardPublicKey } from '../../src/model/wireguard-key.ts';
+import type { Epoch, WireguardPublicKey } from '../../src/model/wireguard-key.ts';
 import {
   createIdentityKeyPair,
   createSelfSigned,
@@ -26,8 +26,8 @@ export interface SimulatedMemberOptions {
   readonly target: CrowdTarget;
   /** Each member of a crowd comes from an address of its own. */
   readonly sourceAddress: string;
-  /** Told of every view of the subset, as it comes. */
-  readonly onRevision?: (revision: number) => void;
+  /** Told of every key of the subset, once, as it comes. */
+  readonly onKey?: (epoch: Epoch) => void;
   /** Present for a member that looks for another session when it has lost one. */
   readonly presence?: PresenceListener;
 }
@@ -72,6 +72,8 @@ export class SimulatedMember {
   #joinContext: SecureContext | undefined;
   #session: WebSocket | undefined;
   #place: Place | undefined;
+  /** Of the newest key. */
+  #epoch: Epoch | 0 = 0;
   #known: Omit<KnownMasters, 'lost'> | undefined;
   /** Of renewals that were asked for and not answered, the oldest first. */
   #renewals: ((answeredMs: number) => void)[] = [];
@@ -217,7 +219,10 @@ export class SimulatedMember {
   }
 
   #acknowledge({ revision, key }: { readonly revision: number; readonly key: GroupKeyView }): void {
-    this.#options.onRevision?.(revision);
+    if (key.epoch > this.#epoch) {
+      this.#epoch = key.epoch;
+      this.#options.onKey?.(key.epoch);
+    }
     this.#send({ type: 'acknowledge', revision, epoch: key.epoch });
   }
 
