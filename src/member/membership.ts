@@ -189,6 +189,14 @@ export class Membership {
     return this.#carried.has(master);
   }
 
+  /** Whether it is known that UDP gets through to the master, and back. */
+  isProvenOverUdp(master: MasterName): boolean {
+    const interfaceName = this.paths.interfaceOf(master);
+    if (interfaceName === undefined || this.isCarried(master)) return false;
+    const status = this.#dependencies.pathKeeper.statuses().get(interfaceName);
+    return !!status?.isAlive && status.isProven;
+  }
+
   /**
    * Gives the tunnel to a master another end; resolves when the host has it.
    * @param endpoint of a carrier; undefined for the master's own

@@ -16,6 +16,8 @@ class Tunnel {
   httpsWorks = true;
   /** Whether a carrier can be opened. */
   isReached = true;
+  /** Whether UDP gets through to another master. */
+  worksElsewhere = false;
   /** Every end that WireGuard was given; undefined for the master's own. */
   readonly ends: (string | undefined)[] = [];
   opened = 0;
@@ -27,6 +29,10 @@ class Tunnel {
 
   isAlive(): boolean {
     return this.end === undefined ? this.udpWorks : this.httpsWorks;
+  }
+
+  udpWorksElsewhere(): boolean {
+    return this.worksElsewhere;
   }
 
   nextChange(signal: AbortSignal): Promise<void> {
@@ -68,6 +74,7 @@ class Tunnel {
 
 let clock: ManualClock;
 let tunnel: Tunnel;
+let random = 0;
 let stop = new AbortController();
 
 beforeEach(() => {
@@ -75,7 +82,8 @@ beforeEach(() => {
   stop = new AbortController();
   clock = new ManualClock();
   tunnel = new Tunnel();
-  const carriage = new Carriage(tunnel, { clock, log: silentLog(), random: () => 0 });
+  random = 0;
+  const carriage = new Carriage(tunnel, { clock, log: silentLog(), random: () => random });
   void runUntilAborted((signal) => carriage.run(signal), stop.signal, assert.ifError);
 });
 after(() => stop.abort());
@@ -133,14 +141,36 @@ test('a carrier by which nothing comes either is given up, and tried again later
   assert.equal(tunnel.opened, 2);
 });
 
-test('a master that takes no carrier is asked again', async () => {
+test('a master that takes no carrier is asked again, and given time to come back', async () => {
   tunnel.udpWorks = false;
   tunnel.isReached = false;
   await pass(10_000);
   assert.deepEqual(tunnel.ends, []);
   tunnel.isReached = true;
-  await pass(10_000);
+  await pass(12_000);
   assert.equal(tunnel.end, '127.0.0.1:1');
+});
+
+test('a dead master gets no carriers from members that reach another one', async () => {
+  tunnel.udpWorks = false;
+  tunnel.worksElsewhere = true;
+  await pass(60_000);
+  assert.equal(tunnel.opened, 0);
+  tunnel.worksElsewhere = false;
+  await pass(5_000);
+  assert.equal(tunnel.opened, 1);
+});
+
+test('when UDP works to another master it is tried here soon', async () => {
+  random = 0.99;
+  tunnel.udpWorks = false;
+  await pass(60_000);
+  const trials = tunnel.ends.length;
+  tunnel.udpWorks = true;
+  tunnel.worksElsewhere = true;
+  await pass(16_000);
+  assert.equal(tunnel.end, undefined);
+  assert.equal(tunnel.ends.length, trials + 1);
 });
 
 test('when it is stopped it leaves the tunnel as it is', async () => {

@@ -48,6 +48,10 @@ export class Carriages {
     return {
       master,
       isAlive: () => paths.isAlive(master),
+      udpWorksElsewhere: () =>
+        membership.masterOrder.some(
+          ({ name }) => name !== master && membership.isProvenOverUdp(name),
+        ),
       nextChange: (signal) => paths.nextChange(signal),
       open: (signal) => {
         const contact = membership.masterOrder.find(({ name }) => name === master);
