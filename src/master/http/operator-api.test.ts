@@ -359,8 +359,8 @@ test('the status counts what was received, by sender and kind', async () => {
 async function operatorNode(): Promise<SessionNode> {
   const credentials = await forger.forge({
     issuer: await rootOf(bed),
-    extensions: honestExtensions(forger.operator('ada')),
+    extensions: honestExtensions(forger.operator('edda')),
     intermediates: [],
   });
-  return new SessionNode('ada', credentials);
+  return new SessionNode('edda', credentials);
 }

@@ -28,10 +28,10 @@ before(async () => {
   const forger = await CertificateBed.create('corp');
   const credentials = await forger.forge({
     issuer: await rootOf(bed),
-    extensions: honestExtensions(forger.operator('ada')),
+    extensions: honestExtensions(forger.operator('edda')),
     intermediates: [],
   });
-  operator = new SessionNode('ada', credentials);
+  operator = new SessionNode('edda', credentials);
 });
 after(async () => {
   await spree[Symbol.asyncDispose]();
@@ -83,7 +83,7 @@ test('an operator reaches another master through this one, and its TLS is with t
   inner.write('GET /v1/status HTTP/1.1\r\nHost: spree\r\nConnection: close\r\n\r\n');
   const answer = await text(inner);
   assert.match(answer, /"master":"spree"/);
-  assert.ok((await elbe.received('operator:ada', 'CONNECT')) > 0);
+  assert.ok((await elbe.received('operator:edda', 'CONNECT')) > 0);
 });
 
 test('the operator’s client needs to reach one master only', async () => {
