@@ -83,11 +83,11 @@ test('a member’s packets reach WireGuard, and its packets the member', async (
   await until('the carrier is gone', () => elbe.master.carriers.size === 0);
 });
 
-test('two members come from two ports, and each gets its own packets', async () => {
+test('two members come from two addresses, and each gets its own packets', async () => {
   const [one, other] = [connect(await joined('berta')), connect(await joined('carl'))];
   const fromOne = await sendThrough(one, 'from berta');
   const fromOther = await sendThrough(other, 'from carl');
-  assert.notEqual(fromOne.port, fromOther.port);
+  assert.notEqual(fromOne.address, fromOther.address);
   const answer = once(other, 'message');
   one.once('message', () => assert.fail('it was not for berta'));
   wireguard.send('for carl', fromOther.port, fromOther.address);

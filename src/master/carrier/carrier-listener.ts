@@ -50,6 +50,7 @@ export class CarrierListener {
   readonly #server: WebSocketServer;
   readonly #dependencies: CarrierListenerDependencies;
   readonly #entries = new Map<string, Entry>();
+  #begun = 0;
 
   constructor(dependencies: CarrierListenerDependencies) {
     this.#dependencies = dependencies;
@@ -106,7 +107,9 @@ export class CarrierListener {
       const caller = await this.#identify(tls);
       const key = keyOf(await this.#dependencies.gate.recognise(caller));
       if (webSocket.readyState !== webSocket.OPEN) return;
-      const entry = { carrier: new Carrier(webSocket, this.#dependencies.wireguardPort()), caller };
+      const port = this.#dependencies.wireguardPort();
+      const carrier = new Carrier(webSocket, port, loopbackAddress(this.#begun++));
+      const entry = { carrier, caller };
       this.#entries.get(key)?.carrier.close(endedCode, 'replaced by a newer one');
       this.#entries.set(key, entry);
       webSocket.once('close', () => {
@@ -147,6 +150,11 @@ export class CarrierListener {
       carrier.close(refusedCode, 'no member here any more');
     }
   }
+}
+
+/** WireGuard limits handshakes by address when it is busy, and one member must not use up what others need. */
+function loopbackAddress(number: number): string {
+  return `127.${64 + ((number >> 16) & 63)}.${(number >> 8) & 255}.${number & 255}`;
 }
 
 function keyOf({ subset, name }: Pick<SessionMember, 'subset' | 'name'>): string {

@@ -15,8 +15,11 @@ export class Carrier implements Disposable {
   #isConnected = false;
   #isAlive = true;
 
-  /** @param port of WireGuard, on this machine */
-  constructor(webSocket: WebSocket, port: number) {
+  /**
+   * @param port of WireGuard, on this machine
+   * @param address to send from, out of 127.0.0.0/8
+   */
+  constructor(webSocket: WebSocket, port: number, address: string) {
     this.#webSocket = webSocket;
     this.#socket = createSocket('udp4');
     webSocket.on('message', (data, isBinary) => this.#toWireguard(data, isBinary));
@@ -27,7 +30,8 @@ export class Carrier implements Disposable {
     this.#socket.on('message', (packet) => this.#toMember(packet));
     // Such as when nobody listens there any more: the packet is lost, and the next may not be.
     this.#socket.on('error', () => undefined);
-    this.#socket.connect(port, loopback, () => {
+    this.#socket.bind(0, address, () => this.#socket.connect(port, loopback));
+    this.#socket.once('connect', () => {
       this.#isConnected = true;
     });
   }
