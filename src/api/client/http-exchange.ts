@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { ClientError } from './client-error.ts';
-import { answerFailure } from './connection-failure.ts';
+import { answerFailure, connectionFailure } from './connection-failure.ts';
 import type { MasterSocket } from './master-socket.ts';
 import { readProblem } from './problem-reply.ts';
 import type { WireRequest } from './request-target.ts';
@@ -12,13 +12,16 @@ const longestReplyBytes = 16 * 1024 * 1024;
 /**
  * Sends one request over a connection of its own and resolves with the answer's head. Whoever gets
  * it must read it or destroy it; either ends the connection.
- * @throws ApiError when the master says no; ClientError `interrupted`, `credentials-refused`
+ * @throws ApiError when the master says no; ClientError `interrupted`, `credentials-refused`; `unreachable`
+ *   when the connection has ended before, and nothing was asked
  */
 export async function exchange(
   { master, socket }: MasterSocket,
   { method, target, body }: WireRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
+  // Its end was told before anybody listened, and would not be told again: the request would wait for ever.
+  if (!socket.writable) throw connectionFailure(master, new Error('the connection was closed'));
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const headers = {
     host: socket.servername || master.name,

@@ -218,6 +218,8 @@ class ConnectingOperatorClient implements OperatorClient {
     } catch (cause) {
       connection.socket.destroy();
       const error = await this.#explain(cause, signal);
+      if (error instanceof ClientError && error.code === 'unreachable')
+        return { error, passes: true };
       const isRead = request.method === 'GET';
       if (error instanceof ApiError && error.code === 'not-acting') return { error, passes: true };
       if (error instanceof ApiError && isRead && error.retryable) return { error, passes: false };
