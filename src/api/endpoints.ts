@@ -18,14 +18,15 @@ import {
 } from '../model/records.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
+import {
+  acknowledgementWaitMs,
+  done,
+  nothing,
+  ofMember,
+  ofSubset,
+  timeMs,
+} from './endpoint-parts.ts';
 import { acknowledgedSchema, finishedSchema, newKeyShape } from './key-progress.ts';
-
-const nothing = z.object({}).strict();
-/** The reply to what is only done; that of a later version may say more. */
-const done = z.object({});
-const timeMs = z.number().int().nonnegative();
-const ofSubset = z.object({ subset: subsetNameSchema });
-const ofMember = z.object({ subset: subsetNameSchema, name: memberNameSchema });
 
 /** The directory as a client needs it. */
 export const directoryViewSchema = z.object({
@@ -310,7 +311,7 @@ export const removeMember = defineEndpoint({
   body: z.object({
     kind: z.enum(['evict', 'ban']),
     /** How long to wait for acknowledgements. */
-    waitMs: z.number().int().min(0).max(600_000).default(10_000),
+    waitMs: acknowledgementWaitMs,
   }),
   response: removalProgressSchema,
 });

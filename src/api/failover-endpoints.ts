@@ -3,16 +3,12 @@ import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/n
 import { chainSchema, failoverRecordSchema, identityKeySchema } from '../model/records.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
+import { done, nothing, ofMember, ofSubset } from './endpoint-parts.ts';
 
 /*
  * What operators ask about the masters of a subset changing places, and what those ask each other.
  */
 
-const nothing = z.object({}).strict();
-/** The reply to what is only done; that of a later version may say more. */
-const done = z.object({});
-const ofSubset = z.object({ subset: subsetNameSchema });
-const ofMember = z.object({ subset: subsetNameSchema, name: memberNameSchema });
 const ofMaster = z.object({ master: masterNameSchema });
 
 /** Progress of `drainMaster`, of which each line is about one subset or about the whole. */

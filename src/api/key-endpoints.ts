@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { masterNameSchema, subsetNameSchema } from '../model/names.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
+import { acknowledgementWaitMs, nothing, ofSubset, timeMs } from './endpoint-parts.ts';
 import {
   acknowledgedSchema,
   finishedSchema,
@@ -12,10 +13,6 @@ import {
 /*
  * What operators ask about the keys of subsets. No reply has a key in it.
  */
-
-const nothing = z.object({}).strict();
-const timeMs = z.number().int().nonnegative();
-const ofSubset = z.object({ subset: subsetNameSchema });
 
 export const keyStatusSchema = z.object({
   subset: subsetNameSchema,
@@ -70,7 +67,7 @@ export const rotateKey = defineEndpoint({
   query: nothing,
   body: z.object({
     /** How long to wait for acknowledgements. */
-    waitMs: z.number().int().min(0).max(600_000).default(10_000),
+    waitMs: acknowledgementWaitMs,
   }),
   response: rotationProgressSchema,
 });

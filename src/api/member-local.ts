@@ -8,13 +8,12 @@ import {
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
+import { timeMs } from './endpoint-parts.ts';
 
 /*
  * What a member's daemon answers on its local socket: HTTP over `member.sock` in the member's
  * directory. Whoever may open the socket may do all of it. Failures are a `Problem` (endpoints.ts).
  */
-
-const timeMs = z.number().int().nonnegative();
 
 /** A request to the local socket, defined once for both ends. */
 export interface LocalEndpoint<

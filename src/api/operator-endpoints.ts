@@ -2,12 +2,11 @@ import { z } from 'zod';
 import { operatorNameSchema } from '../model/names.ts';
 import { operatorRecordSchema } from '../model/records.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
+import { nothing } from './endpoint-parts.ts';
 
 /*
  * What operators ask about operators.
  */
-
-const nothing = z.object({}).strict();
 
 /** Without the record's version, which is the store's business. */
 const operatorViewSchema = operatorRecordSchema.omit({ version: true });
