@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import {
-  type ApiServer,
-  Refusal,
-  type ServedRequest,
-  startApiServer,
-} from '../../test/support/api-server.ts';
+import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
+import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
-import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { knownMaster, TestVpn } from '../../test/support/test-vpn.ts';
-import { writeOperatorProfile } from '../api/client/operator-profile.ts';
+import { knownMaster } from '../../test/support/test-vpn.ts';
 
 /*
  * Europe is at home with fra, which is dead, so ams acts and lon backs it up; asia is sin's, which
@@ -19,37 +12,23 @@ import { writeOperatorProfile } from '../api/client/operator-profile.ts';
 const alive = ['ams', 'lon', 'sin'] as const;
 const nowMs = Date.now();
 const agoMs = (seconds: number) => nowMs - seconds * 1_000;
-const cleanup = new AsyncDisposableStack();
-const servers = new Map<string, ApiServer>();
 const asked: string[] = [];
 let answer: (master: string, request: ServedRequest) => unknown;
-let env: Readonly<Record<string, string>>;
+let operated: OperatedMasters;
 
 before(async () => {
-  const vpn = await TestVpn.create();
-  for (const master of alive) {
-    const server = await startApiServer({
-      credentials: await vpn.master(master),
-      clientRoot: vpn.root.certificatePem,
-      answer: (request) => serve(master, request),
-      relay: (name) => servers.get(name.split('.')[0] ?? '')?.port,
-    });
-    servers.set(master, cleanup.use(server));
-  }
-  const { path } = cleanup.use(await temporaryDirectory());
-  const profile = join(path, 'profile');
-  await writeOperatorProfile(profile, await vpn.profile(known()));
-  env = { HANSE_DIR: path, HANSE_PROFILE: profile };
+  operated = await startOperatedMasters({
+    names: alive,
+    answer: serve,
+    inProfile: (masters) => [knownMaster('fra', 9), ...masters],
+  });
 });
-after(() => cleanup.disposeAsync());
+after(() => operated[Symbol.asyncDispose]());
 beforeEach(() => {
   asked.length = 0;
 });
 
-const known = () => [
-  knownMaster('fra', 9),
-  ...[...servers].map(([name, { port }]) => knownMaster(name, port)),
-];
+const known = () => [knownMaster('fra', 9), ...operated.masters];
 
 function serve(master: string, request: ServedRequest): unknown {
   const { method, path } = request.endpoint;
@@ -110,7 +89,7 @@ const status = (master: string) => ({
   refused: [],
 });
 
-const hanse = (...args: readonly string[]) => runHanse(args, { env });
+const hanse = (...args: readonly string[]) => runHanse(args, { env: operated.env });
 const lines = (text: string) => text.trimEnd().split('\n');
 
 test('masters are listed with who is alive, since when, drained, and what they act for', async () => {

@@ -1,49 +1,29 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import {
-  type ApiServer,
-  Refusal,
-  type ServedRequest,
-  startApiServer,
-} from '../../test/support/api-server.ts';
+import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
+import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
-import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { knownMaster, TestVpn } from '../../test/support/test-vpn.ts';
-import { writeOperatorProfile } from '../api/client/operator-profile.ts';
 
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };
 const nowMs = Date.now();
 const hourMs = 3_600_000;
-const cleanup = new AsyncDisposableStack();
-const servers = new Map<string, ApiServer>();
 /** Which master was asked to rotate which key, with what. */
 const rotated: (readonly [master: string, subset: string, body: unknown])[] = [];
 let answer: (subset: string, request: ServedRequest) => unknown;
-let env: Readonly<Record<string, string>>;
+let operated: OperatedMasters;
 
 before(async () => {
-  const vpn = await TestVpn.create();
-  for (const master of Object.values(actingFor)) {
-    const server = await startApiServer({
-      credentials: await vpn.master(master),
-      clientRoot: vpn.root.certificatePem,
-      answer: (request) => serve(master, request),
-      relay: (name) => servers.get(name.split('.')[0] ?? '')?.port,
-    });
-    servers.set(master, cleanup.use(server));
-  }
-  const { path } = cleanup.use(await temporaryDirectory());
-  const profile = join(path, 'profile');
-  await writeOperatorProfile(profile, await vpn.profile(known()));
-  env = { HANSE_DIR: path, HANSE_PROFILE: profile };
+  operated = await startOperatedMasters({
+    names: Object.values(actingFor),
+    answer: serve,
+  });
 });
-after(() => cleanup.disposeAsync());
+after(() => operated[Symbol.asyncDispose]());
 beforeEach(() => {
   rotated.length = 0;
 });
 
-const known = () => [...servers].map(([name, { port }]) => knownMaster(name, port));
+const known = () => operated.masters;
 
 function serve(master: string, request: ServedRequest): unknown {
   if (request.endpoint.path === '/v1/directory') return directory();
@@ -102,7 +82,7 @@ const finished = (acknowledged: number, pending: readonly object[]) => ({
 const late = { member: 'web-2', connected: true };
 const gone = { member: 'web-3', connected: false };
 
-const hanse = (...args: readonly string[]) => runHanse(['key', ...args], { env });
+const hanse = (...args: readonly string[]) => runHanse(['key', ...args], { env: operated.env });
 const lines = (text: string) => text.trimEnd().split('\n');
 
 test('keys are listed with their age, their end and who has not confirmed them, cut to what can be read', async () => {

@@ -2,48 +2,29 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import {
-  type ApiServer,
-  Refusal,
-  type ServedRequest,
-  startApiServer,
-} from '../../test/support/api-server.ts';
+import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
+import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
-import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { knownMaster, TestVpn } from '../../test/support/test-vpn.ts';
-import { writeOperatorProfile } from '../api/client/operator-profile.ts';
 import { confirmMembers } from '../api/endpoints.ts';
 
 const masters = ['fra', 'sin', 'nyc'] as const;
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };
 const timeMs = 1_795_000_000_000;
-const cleanup = new AsyncDisposableStack();
-const servers = new Map<string, ApiServer>();
 /** Which master was asked what, as `MASTER METHOD PATH`, since the test began. */
 const asked: string[] = [];
 let answer: (request: ServedRequest, subset: string, name: string) => unknown;
-let env: Readonly<Record<string, string>>;
-let profile: string;
+let operated: OperatedMasters;
 
 before(async () => {
-  const vpn = await TestVpn.create();
-  for (const master of masters) {
-    const server = await startApiServer({
-      credentials: await vpn.master(master),
-      clientRoot: vpn.root.certificatePem,
-      answer: (request) => serve(master, request),
-      relay: (name) => servers.get(name.split('.')[0] ?? '')?.port,
-    });
-    servers.set(master, cleanup.use(server));
-  }
-  const { path } = cleanup.use(await temporaryDirectory());
-  profile = join(path, 'profile');
-  await writeOperatorProfile(profile, await vpn.profile(known().slice(0, 1)));
-  env = { HANSE_DIR: path, HANSE_PROFILE: profile };
+  operated = await startOperatedMasters({
+    names: masters,
+    answer: serve,
+    inProfile: (known) => known.slice(0, 1),
+  });
 });
-after(() => cleanup.disposeAsync());
+after(() => operated[Symbol.asyncDispose]());
 
-const known = () => [...servers].map(([name, { port }]) => knownMaster(name, port));
+const known = () => operated.masters;
 
 function serve(master: string, request: ServedRequest): unknown {
   if (request.endpoint.path === '/v1/directory') return directory();
@@ -110,7 +91,7 @@ const away = { member: 'web-3', connected: false };
 
 async function hanse(...args: readonly string[]) {
   asked.length = 0;
-  return runHanse(args, { env });
+  return runHanse(args, { env: operated.env });
 }
 
 test('an invite prints the token alone, so that it can be piped', async () => {
@@ -131,7 +112,7 @@ test('an invite prints the token alone, so that it can be piped', async () => {
 test('the profile learns all masters, and keeps the order of those it knew', async () => {
   answer = () => ({ invites: [] });
   assert.equal((await hanse('invite', 'list', '--subset', 'asia')).exitCode, 0);
-  const document = JSON.parse(await readFile(join(profile, 'profile.json'), 'utf8'));
+  const document = JSON.parse(await readFile(join(operated.profile, 'profile.json'), 'utf8'));
   assert.deepEqual(document.masters, known());
 });
 
@@ -280,7 +261,7 @@ test('a watch shows what concerns the subset until it is interrupted, which is i
   });
   answer = () => [session('europe'), session('asia')];
   const { exitCode, out, err } = await runHanse(['watch', '--subset', 'asia'], {
-    env,
+    env: operated.env,
     interruptAfter: /\n/,
   });
   assert.equal(exitCode, 0, err);

@@ -3,7 +3,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { invite } from '../../../test/support/invite.ts';
+import { joinedNode } from '../../../test/support/joined-node.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
@@ -28,13 +28,7 @@ after(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-async function joined(name: string): Promise<SessionNode> {
-  const node = new SessionNode(name);
-  const { token } = await invite(bed, 'hamburg');
-  const { session } = await node.join(elbe.endpoint, token);
-  await session[Symbol.asyncDispose]();
-  return node;
-}
+const joined = (name: string) => joinedNode(name, { bed, master: elbe });
 
 function connect(node: SessionNode, protocol = carrierProtocol): WebSocket {
   const webSocket = new WebSocket(`wss://${elbe.endpoint}${carrierPath}`, protocol, {

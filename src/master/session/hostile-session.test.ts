@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { invite } from '../../../test/support/invite.ts';
+import { joinedNode } from '../../../test/support/joined-node.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
@@ -26,13 +27,7 @@ after(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-async function joined(name: string): Promise<SessionNode> {
-  const node = new SessionNode(name);
-  const { token } = await invite(bed, 'hamburg');
-  const { session } = await node.join(elbe.endpoint, token);
-  await session[Symbol.asyncDispose]();
-  return node;
-}
+const joined = (name: string) => joinedNode(name, { bed, master: elbe });
 
 async function live(name: string): Promise<ClientSession> {
   const session = await (await joined(name)).resume(elbe.endpoint);

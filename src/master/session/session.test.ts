@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { invite } from '../../../test/support/invite.ts';
+import { joinedNode } from '../../../test/support/joined-node.ts';
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
@@ -25,13 +26,7 @@ after(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-async function joined(name: string): Promise<SessionNode> {
-  const node = new SessionNode(name);
-  const { token } = await invite(bed, 'hamburg');
-  const { session } = await node.join(elbe.endpoint, token);
-  await session[Symbol.asyncDispose]();
-  return node;
-}
+const joined = (name: string) => joinedNode(name, { bed, master: elbe });
 
 const departures = () => elbe.subset('hamburg').departures;
 
