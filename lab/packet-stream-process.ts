@@ -34,8 +34,7 @@ function send(address: string, port: number, intervalMs: number): void {
   const timer = setInterval(() => {
     // A late timer makes up for what it has missed, so that the gaps are those of the network.
     while (startMs + sentAtMs.length * intervalMs <= nowMs()) {
-      const message = Buffer.alloc(64);
-      message.writeUInt32BE(sentAtMs.length);
+      const message = numbered(sentAtMs.length);
       sentAtMs.push(nowMs());
       answeredAtMs.push(null);
       socket.send(message, port, address, () => undefined);
@@ -49,6 +48,18 @@ function send(address: string, port: number, intervalMs: number): void {
       process.stdout.write(`${JSON.stringify(record)}\n`, () => process.exit());
     }, 500);
   });
+}
+
+/**
+ * The number and its complement, so that all packets of a stream have the same checksum. With numbers
+ * alone one in 65,536 has the checksum 0, which wireguard-go sends as it is; over IPv6 it has to be
+ * 0xffff (RFC 8200 §8.1), and the packet is dropped at the other end.
+ */
+function numbered(number: number): Buffer {
+  const message = Buffer.alloc(64);
+  message.writeUInt32BE(number);
+  message.writeUInt32BE(~number >>> 0, 4);
+  return message;
 }
 
 /** Of the machine's monotonic clock, which all processes share. */
