@@ -7,7 +7,7 @@ export const topology: Topology = {
     { name: 'lubeck-net', hosts: ['lubeck', 'web', 'db', 'cache'] },
     { name: 'bergen-net', hosts: ['bergen', 'camera', 'sensor'] },
     { name: 'bruges-net', hosts: ['bruges'] },
-    { name: 'bruges-home', nat: 'masquerade', hosts: ['laptop', 'printer', 'phone'] },
+    { name: 'bruges-home', nat: 'port-restricted', hosts: ['laptop', 'printer', 'phone'] },
   ],
 };
 

@@ -1,10 +1,13 @@
 /*
- * The lab's address plan. All ranges are reserved for tests and documentation, so nothing here can
- * be mistaken for a real network: 198.18.0.0/15 (RFC 2544), 2001:db8::/32 (RFC 3849).
+ * The lab's address plan. All public ranges are reserved for tests and documentation, so nothing
+ * here can be mistaken for a real network: 198.18.0.0/15 (RFC 2544), 2001:db8::/32 (RFC 3849).
  *
  * uplink of site n    198.18.n.0/30    2001:db8:0:n::/64    core .1, router .2
  * LAN of site n       198.19.n.0/24    2001:db8:n::/64      router .1, hosts from .11
  * LAN behind a NAT    192.168.n.0/24   the same, if it has IPv6
+ * customers of n      100.64.n.0/24    2001:db8:n::/64      carrier .1, routers from .11
+ *
+ * Carriers are numbered after the sites. 100.64.0.0/10 is what carriers use (RFC 6598).
  */
 
 /** An address in its network. */
@@ -35,16 +38,39 @@ export function uplinkAddresses(site: number): UplinkAddresses {
 }
 
 export interface LanOptions {
-  readonly behindNat: boolean;
+  readonly realm: AddressRealm;
   readonly ipv6: boolean;
 }
 
-/** @param place 1 for the router, `hostPlace(n)` for the hosts */
+/** Private addresses are those behind a NAT. */
+export type AddressRealm = 'public' | 'private';
+
+const lanPrefixes: Record<AddressRealm, string> = { public: '198.19', private: '192.168' };
+
+/** @param place 1 for the router, `hostPlace(n)` for the hosts or customers */
 export function lanAddresses(site: number, place: number, options: LanOptions): LabAddresses {
-  const lan = `${options.behindNat ? '192.168' : '198.19'}.${site}`;
-  const ipv4 = { ip: `${lan}.${place}`, network: `${lan}.0`, prefixLength: 24 };
+  const ipv4 = ipv4Address(`${lanPrefixes[options.realm]}.${site}`, place);
   return options.ipv6
     ? { ipv4, ipv6: ipv6Address(`2001:db8:${site.toString(16)}`, place) }
+    : { ipv4 };
+}
+
+/** Of the network between a carrier and its customers. @param place as in a LAN */
+export function carrierAddresses(carrier: number, place: number): Required<LabAddresses> {
+  return {
+    ipv4: ipv4Address(`100.64.${carrier}`, place),
+    ipv6: ipv6Address(`2001:db8:${carrier.toString(16)}`, place),
+  };
+}
+
+/**
+ * Other addresses of a network that has already been planned.
+ * @param lan any node's addresses in it
+ */
+export function siblingAddresses(lan: LabAddresses, place: number): LabAddresses {
+  const ipv4 = ipv4Address(lan.ipv4.network.replace(/\.0$/, ''), place);
+  return lan.ipv6
+    ? { ipv4, ipv6: ipv6Address(lan.ipv6.network.replace(/::$/, ''), place) }
     : { ipv4 };
 }
 
@@ -56,6 +82,10 @@ export const hostPlace = (host: number): number => 11 + host;
 export function macOf({ ip }: LabAddress): string {
   const bytes = ip.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
   return ['02', '00', ...bytes].join(':');
+}
+
+function ipv4Address(network: string, place: number): LabAddress {
+  return { ip: `${network}.${place}`, network: `${network}.0`, prefixLength: 24 };
 }
 
 function ipv6Address(network: string, place: number): LabAddress {

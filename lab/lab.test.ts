@@ -8,7 +8,7 @@ const threeSites: Topology = {
   sites: [
     { name: 'fra', hosts: ['master-1', 'a'] },
     { name: 'nyc', hosts: ['b'] },
-    { name: 'home', nat: 'masquerade', hosts: ['c', 'd'] },
+    { name: 'home', nat: 'port-restricted', hosts: ['c', 'd'] },
   ],
 };
 

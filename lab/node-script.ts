@@ -1,5 +1,6 @@
 import { type LabAddresses, macOf } from './addressing.ts';
 import { renderShape } from './link-shape.ts';
+import { type NatPlan, renderNatRules } from './nat-rules.ts';
 import {
   type Attachment,
   type LabPlan,
@@ -39,7 +40,7 @@ export function renderNodeScript(
       ...ends.flatMap(({ end, link }) => renderEnd(end, link)),
     ]),
     ...(shapes.length > 0 ? hereDocument('tc -batch -', shapes) : []),
-    ...(node.nftRules ? hereDocument('nft -f -', [node.nftRules]) : []),
+    ...(node.nat ? renderNat(node.nat) : []),
     ...ends.flatMap(({ end }) => renderCarrierWait(end)),
     '',
   ].join('\n');
@@ -71,16 +72,19 @@ function renderAttachment(device: string, attachment: Attachment): string[] {
       ({ ip, prefixLength }) =>
         `address replace ${ip}/${prefixLength} dev ${device}${ip.includes(':') ? ' nodad' : ''}`,
     ),
-    ...neighbours.flatMap((neighbour) =>
-      familiesOf(neighbour).map(
-        ({ ip }) =>
-          `neighbour replace ${ip} lladdr ${macOf(neighbour.ipv4)} dev ${device} nud permanent`,
-      ),
-    ),
+    ...neighbours.flatMap((neighbour) => renderNeighbour(device, neighbour)),
     ...routes.map(
       ({ destination, via }) => `route replace ${destination} via ${via} dev ${device}`,
     ),
   ];
+}
+
+/** The `ip -batch` lines by which the others on a device's network know a node in advance. */
+export function renderNeighbour(device: string, neighbour: LabAddresses): string[] {
+  return familiesOf(neighbour).map(
+    ({ ip }) =>
+      `neighbour replace ${ip} lladdr ${macOf(neighbour.ipv4)} dev ${device} nud permanent`,
+  );
 }
 
 const familiesOf = ({ ipv4, ipv6 }: LabAddresses) => (ipv6 ? [ipv4, ipv6] : [ipv4]);
@@ -97,16 +101,36 @@ function endsOf(plan: LabPlan, node: string): EndOfLink[] {
 }
 
 function renderSettings(node: NodePlan): string[] {
-  const set = (setting: string, value: number) => `echo ${value} >/proc/sys/net/${setting}`;
   return [
     // Addresses are planned, so nobody needs to wait a second for the search for duplicates; and
     // each device has a setting of its own, once it exists.
     'for setting in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >"$setting"; done',
     ...(node.kind === 'host'
       ? []
-      : [set('ipv4/conf/all/forwarding', 1), set('ipv6/conf/all/forwarding', 1)]),
+      : [
+          renderSetting('ipv4/conf/all/forwarding', 1),
+          renderSetting('ipv6/conf/all/forwarding', 1),
+          // Or a router would tell its hosts to write to each other when it turns a hairpin.
+          renderSetting('ipv4/conf/all/send_redirects', 0),
+          renderSetting('ipv4/conf/default/send_redirects', 0),
+          // What stays in a LAN is none of the router's rules; the setting is not on all machines.
+          `for setting in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do
+  if [ -e "$setting" ]; then echo 0 >"$setting"; fi
+done`,
+        ]),
   ];
 }
+
+function renderNat(nat: NatPlan): string[] {
+  // The settings are there once conntrack is in use.
+  const timeouts = ['udp_timeout', 'udp_timeout_stream'].map((name) =>
+    renderSetting(`netfilter/nf_conntrack_${name}`, nat.mappingSeconds),
+  );
+  return [...hereDocument('nft -f -', [renderNatRules(nat, 1)]), ...timeouts];
+}
+
+const renderSetting = (setting: string, value: number): string =>
+  `echo ${value} >/proc/sys/net/${setting}`;
 
 function renderBridge(lan: Attachment, ends: readonly EndOfLink[]): string[] {
   const ports = ends.filter(({ end }) => isPort(end));
@@ -120,7 +144,8 @@ function renderBridge(lan: Attachment, ends: readonly EndOfLink[]): string[] {
 
 const isPort = (end: LinkEnd): boolean => end.attachment === undefined;
 
-function renderEnd(end: LinkEnd, { mtuBytes }: LinkPlan): string[] {
+/** The `ip -batch` lines that make a device an end of a link, once it is there. */
+export function renderEnd(end: LinkEnd, { mtuBytes }: LinkPlan): string[] {
   const identity = end.attachment
     ? `address ${macOf(end.attachment.addresses.ipv4)}`
     : `master ${lanDevice}`;

@@ -20,7 +20,7 @@ const topology = {
     { name: 'south-net', hosts: ['south-1', 's1'], uplink: { mtuBytes: 1_400 } },
     { name: 'thin-net', hosts: [{ name: 'thin-1', link: { mtuBytes: 1_400 } }] },
     { name: 'thin-office', hosts: ['t1'] },
-    { name: 'home', nat: 'masquerade' as const, hosts: ['h1', 'h2'] },
+    { name: 'home', nat: 'port-restricted' as const, hosts: ['h1', 'h2'] },
   ],
 };
 const masters = [

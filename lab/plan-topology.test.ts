@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LabError } from './lab-error.ts';
+import { type NatKind, renderNatRules } from './nat-rules.ts';
 import { renderNodeScript } from './node-script.ts';
-import { planTopology } from './plan.ts';
-import type { LinkSpec, Topology } from './topology.ts';
+import { planTopology } from './plan-topology.ts';
+import type { LinkSpec, SiteSpec, Topology } from './topology.ts';
 
 const twoSites: Topology = {
   sites: [
     { name: 'fra', hosts: ['a', { name: 'b', link: { mtuBytes: 1_400 } }], uplink: { delayMs: 0 } },
-    { name: 'home', nat: 'masquerade', hosts: ['c'], uplink: { rateMbit: 50 } },
+    { name: 'home', nat: 'port-restricted', hosts: ['c'], uplink: { rateMbit: 50 } },
   ],
 };
 
@@ -46,8 +47,45 @@ test('hosts behind a NAT have private addresses, which the core has no route to'
 test('a site behind a NAT may have IPv6, which its router then shields', () => {
   const plan = planTopology({ sites: [{ name: 'x', nat: 'symmetric', ipv6: true, hosts: ['h'] }] });
   assert.equal(plan.nodes[2]?.addresses.ipv6?.ip, '2001:db8:1::b');
-  assert.match(plan.nodes[1]?.nftRules ?? '', /table inet shield/);
-  assert.match(plan.nodes[1]?.nftRules ?? '', /masquerade fully-random/);
+  assert.equal(plan.nodes[1]?.nat?.shieldsIpv6, true);
+});
+
+test('a carrier is between the core and its customers, and routes only their IPv6', () => {
+  const plan = planTopology({
+    carriers: [{ name: 'telco', nat: 'symmetric', hairpin: true }],
+    sites: [
+      { name: 'fra', hosts: [] },
+      { name: 'home', nat: 'full-cone', mappingSeconds: 30, carrier: 'telco', hosts: ['a'] },
+      { name: 'cabin', nat: 'full-cone', ipv6: true, carrier: 'telco', hosts: [] },
+    ],
+  });
+  assert.deepEqual(
+    plan.links.map(({ name, upper, lower }) => `${name}: ${upper.node} - ${lower.node}`),
+    [
+      'telco: internet - telco',
+      'fra: internet - fra',
+      'home: telco - home',
+      'a: home - a',
+      'cabin: telco - cabin',
+    ],
+  );
+  const [telco, home, cabin] = ['telco', 'home', 'cabin'].map((name) =>
+    plan.nodes.find((node) => node.name === name),
+  );
+  assert.deepEqual(
+    [telco, home, cabin].map((router) => router?.addresses.ipv4?.ip),
+    ['198.18.4.2', '100.64.4.11', '100.64.4.12'],
+  );
+  assert.deepEqual(telco?.lan?.routes, [{ destination: '2001:db8:3::/64', via: '2001:db8:4::c' }]);
+  assert.deepEqual(
+    [
+      telco?.nat?.hairpin,
+      telco?.nat?.mappingSeconds,
+      home?.nat?.hairpin,
+      home?.nat?.mappingSeconds,
+    ],
+    [true, 120, false, 30],
+  );
 });
 
 test('a link is delayable when its declaration speaks of delay at all', () => {
@@ -73,7 +111,41 @@ const refused: readonly [string, Topology, RegExp][] = [
     { sites: [{ name: 'x', hosts: Array.from({ length: 241 }, (_, n) => `h${n}`) }] },
     /more than 240 hosts/,
   ],
+  ['a carrier that is not there', withHome({ carrier: 'x' }), /names a carrier x, which/],
+  ['a carrier as a site', withHome({ carrier: 'fra' }), /names a carrier fra, which/],
+  [
+    'public hosts behind a carrier',
+    { carriers: [{ name: 'c', nat: 'symmetric' }], ...withHome({ nat: 'none', carrier: 'c' }) },
+    /behind a carrier, which routes no LAN/,
+  ],
+  [
+    'a carrier called as a host is',
+    { carriers: [{ name: 'h', nat: 'symmetric' }], ...withHome({}) },
+    /two nodes are called h/,
+  ],
+  ['hairpins without a NAT', withHome({ nat: 'none', hairpin: true }), /has no NAT, so neither/],
+  [
+    'mappings without a NAT',
+    withHome({ nat: 'none', mappingSeconds: 9 }),
+    /has no NAT, so neither/,
+  ],
+  ['mappings of no time', withHome({ mappingSeconds: 0 }), /mappingSeconds must be a whole number/],
+  ['mappings of half a second', withHome({ mappingSeconds: 0.5 }), /must be a whole number/],
+  [
+    'a NAT of no known kind',
+    withHome({ nat: 'masquerade' as NatKind }),
+    /nat must be one of none,/,
+  ],
 ];
+
+function withHome(home: Partial<SiteSpec>): Topology {
+  return {
+    sites: [
+      { name: 'fra', hosts: [] },
+      { name: 'home', nat: 'full-cone', hosts: ['h'], ...home },
+    ],
+  };
+}
 
 function withUplink(uplink: LinkSpec): Topology {
   return { sites: [{ name: 'x', hosts: [], uplink }] };
@@ -94,13 +166,18 @@ for (const [what, topology, message] of refused) {
 test('the script of a router sets up its bridge, its uplink and its rules in one go', () => {
   const plan = planTopology(twoSites);
   const router = plan.nodes.find(({ name }) => name === 'home');
-  assert.ok(router);
+  assert.ok(router?.nat);
   assert.equal(
     renderNodeScript(plan, router, { kernelDelays: false }),
     `set -e
 for setting in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >"$setting"; done
 echo 1 >/proc/sys/net/ipv4/conf/all/forwarding
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+echo 0 >/proc/sys/net/ipv4/conf/all/send_redirects
+echo 0 >/proc/sys/net/ipv4/conf/default/send_redirects
+for setting in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do
+  if [ -e "$setting" ]; then echo 0 >"$setting"; fi
+done
 ip -batch - <<'END'
 link set lo up
 link add lan type bridge forward_delay 0 mcast_snooping 0
@@ -122,21 +199,10 @@ tc -batch - <<'END'
 qdisc replace dev uplink root tbf rate 50000kbit burst 31250 latency 50ms
 END
 nft -f - <<'END'
-table ip nat {
-  chain postrouting {
-    type nat hook postrouting priority srcnat
-    oifname "uplink" masquerade
-  }
-}
-table inet shield {
-  chain forward {
-    type filter hook forward priority filter
-    iifname "uplink" ct state established,related accept
-    iifname "uplink" drop
-  }
-}
-
+${renderNatRules(router.nat, 1)}
 END
+echo 120 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout
+echo 120 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream
 ${['uplink', 'port1', 'lan']
   .map(
     (device) =>
