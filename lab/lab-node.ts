@@ -3,6 +3,7 @@ import { createRunner, type Runner } from '../src/host/runner.ts';
 import { LabError } from './lab-error.ts';
 import { LabProcess } from './lab-process.ts';
 import { killProcessesInside, namespaceOf } from './namespaces.ts';
+import { renderNatRules } from './nat-rules.ts';
 import { type PingOptions, type PingResult, ping } from './ping.ts';
 import type { NodePlan } from './plan.ts';
 import { identifyProcess } from './process-table.ts';
@@ -35,6 +36,8 @@ export class LabNode {
   readonly #plan: NodePlan;
   readonly #directory: string;
   #started = 0;
+  /** The zone that conntrack is in; the node was built with the first. */
+  #zone = 1;
 
   constructor(plan: NodePlan, { labId, directory }: LabNodeDependencies) {
     this.name = plan.name;
@@ -96,6 +99,23 @@ export class LabNode {
   async crash(): Promise<void> {
     await killProcessesInside(this.namespace);
     await this.run('sh', ['-c', removeKernelTunnels]);
+  }
+
+  /**
+   * The NAT has lost its memory, as after a power cut: all mappings are gone, and with them whom they
+   * admitted. What hosts send from then on makes new ones; those of a `symmetric` NAT are others.
+   * @throws LabError `no-nat` when the node has none
+   */
+  async forgetMappings(): Promise<void> {
+    const { nat } = this.#plan;
+    if (!nat) {
+      throw new LabError(`${this.name} has no NAT that could forget`, {
+        code: 'no-nat',
+        fields: { name: this.name },
+      });
+    }
+    this.#zone += 1;
+    await this.run('nft', ['-f', '-'], { input: renderNatRules(nat, this.#zone) });
   }
 
   /** Sends echo requests from here. Never throws because of silence: see the result. */
