@@ -4,8 +4,9 @@ import { LabError } from './lab-error.ts';
 import { renderCut, renderUncut } from './link-cut.ts';
 import { renderShape } from './link-shape.ts';
 import { commandTimeoutMs, namespaceOf } from './namespaces.ts';
-import { renderCarrierWait, renderRevival } from './node-script.ts';
-import type { LabPlan, LinkEnd, LinkPlan } from './plan.ts';
+import { renderCarrierWait, renderEnd, renderNeighbour, renderRevival } from './node-script.ts';
+import { type LabPlan, type LinkEnd, type LinkPlan, lanDevice } from './plan.ts';
+import type { StayPlan } from './plan-roaming.ts';
 import { type LinkShape, validateLink } from './topology.ts';
 
 /** Seen from the lower end: `up` goes towards the core. */
@@ -21,7 +22,8 @@ export interface LabLinkDependencies {
 /** A link of a living lab, to be broken, slowed and mended. Each method resolves when it is so. */
 export class LabLink {
   readonly name: string;
-  readonly #link: LinkPlan;
+  #link: LinkPlan;
+  #shape: LinkShape;
   readonly #labId: string;
   readonly #delaying: Delaying;
   /** Its place among the links that a process carries. */
@@ -30,6 +32,7 @@ export class LabLink {
   constructor(link: LinkPlan, { labId, plan, delaying }: LabLinkDependencies) {
     this.name = link.name;
     this.#link = link;
+    this.#shape = link.shape;
     this.#labId = labId;
     this.#delaying = delaying;
     this.#delayIndex = delayableLinks(plan).indexOf(link);
@@ -78,13 +81,46 @@ export class LabLink {
     validateLink(this.name, shape);
     const { delayMs = 0, lossPercent = 0 } = shape;
     if (!this.#link.delayable && delayMs + lossPercent > 0) throw notDelayable(this.name);
-    const byKernel = this.#delaying.kind === 'kernel';
+    this.#shape = shape;
     await Promise.all([
-      ...[this.#link.upper, this.#link.lower].map((end) =>
-        this.#inside(end, ['tc', '-batch', '-'], lines(renderShape(end.device, shape, byKernel))),
-      ),
+      this.#shapeDevices(),
       this.#carrier()?.reshape({ link: this.#delayIndex, shape }),
     ]);
+  }
+
+  /** For `Lab.roam`: a host's end of it stays, with other addresses, and the other changes routers. */
+  async moveTo({ node, link }: StayPlan): Promise<void> {
+    // Rules that cut it would stay behind.
+    await this.restore();
+    const { upper, lower } = link;
+    await this.#ip(lower, [`link set ${lower.device} down`, `address flush dev ${lower.device}`]);
+    await this.#changeRouters(this.#link.upper, upper);
+    this.#link = link;
+    const neighbour = renderNeighbour(lanDevice, node.addresses);
+    await this.#ip(upper, [...renderEnd(upper, link), ...neighbour]);
+    await this.#ip(lower, renderEnd(lower, link));
+    await this.restore();
+    await this.#shapeDevices();
+  }
+
+  async #changeRouters(from: LinkEnd, to: LinkEnd): Promise<void> {
+    if (from.node === to.node) return;
+    const namespace = namespaceOf(this.#labId, to.node);
+    await this.#ip(from, [`link set ${from.device} netns ${namespace} name ${to.device}`]);
+  }
+
+  /** Devices lose what shapes them when they move. */
+  async #shapeDevices(): Promise<void> {
+    const byKernel = this.#delaying.kind === 'kernel';
+    await Promise.all(
+      [this.#link.upper, this.#link.lower].map((end) =>
+        this.#inside(
+          end,
+          ['tc', '-batch', '-'],
+          lines(renderShape(end.device, this.#shape, byKernel)),
+        ),
+      ),
+    );
   }
 
   /** The process that carries the packets of this link, if one does. */

@@ -33,7 +33,7 @@ export class LabNode {
   readonly namespace: string;
   /** Runs programs inside, for code that takes a runner. */
   readonly runner: Runner;
-  readonly #plan: NodePlan;
+  #plan: NodePlan;
   readonly #directory: string;
   #started = 0;
   /** The zone that conntrack is in; the node was built with the first. */
@@ -116,6 +116,11 @@ export class LabNode {
     }
     this.#zone += 1;
     await this.run('nft', ['-f', '-'], { input: renderNatRules(nat, this.#zone) });
+  }
+
+  /** For `Lab.roam`, which makes it so on the machine: from now on the node has these addresses. */
+  settle(plan: NodePlan): void {
+    this.#plan = plan;
   }
 
   /** Sends echo requests from here. Never throws because of silence: see the result. */

@@ -4,6 +4,7 @@ import { LabError } from './lab-error.ts';
 import { LabLink } from './lab-link.ts';
 import { LabNode } from './lab-node.ts';
 import type { LabPlan } from './plan.ts';
+import { planStay } from './plan-roaming.ts';
 import { planTopology } from './plan-topology.ts';
 import { removeDeadLabs, removeLab } from './remove-lab.ts';
 import { Separation } from './separation.ts';
@@ -45,6 +46,7 @@ export class Lab implements AsyncDisposable {
   /** For the files of its daemons; removed with the lab. */
   readonly directory: string;
   readonly #claim: LabClaim;
+  readonly #plan: LabPlan;
   readonly #nodes: ReadonlyMap<string, LabNode>;
   readonly #links: ReadonlyMap<string, LabLink>;
   #separations = 0;
@@ -55,6 +57,7 @@ export class Lab implements AsyncDisposable {
     this.id = claim.id;
     this.directory = directory;
     this.#claim = claim;
+    this.#plan = plan;
     this.#nodes = new Map(
       plan.nodes.map((node) => [node.name, new LabNode(node, { labId: claim.id, directory })]),
     );
@@ -86,6 +89,19 @@ export class Lab implements AsyncDisposable {
     this.#separations += 1;
     const [left, right] = [one, other].map((names) => names.map((name) => this.node(name)));
     return Separation.begin(this.#separations, left ?? [], right ?? []);
+  }
+
+  /**
+   * Moves a host to another site, or back home, as one carries a laptop: it loses its link, and gets
+   * one to the other router, with an address of that site. Its programs run on. The link keeps its
+   * name and its shape, and is whole again if it was cut. Resolves when packets pass. The LAN there
+   * keeps its MTU, so a host with a smaller one should stay at home.
+   * @throws LabError `unknown-node` or `cannot-roam`
+   */
+  async roam(host: string, { to }: { readonly to: string }): Promise<void> {
+    const stay = planStay(this.#plan, host, to);
+    await this.link(host).moveTo(stay);
+    this.node(host).settle(stay.node);
   }
 
   /** @throws LabError `left-behind` when something of it could not be removed */
