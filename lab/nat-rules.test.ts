@@ -23,7 +23,7 @@ const admissions: [NatPlan['kind'], string][] = [
 ];
 
 for (const [kind, key] of admissions) {
-  test(`the rules of a ${kind} NAT look at ${key} of what arrives`, () => {
+  test(`a NAT that is ${kind} looks at ${key} of what arrives`, () => {
     const rules = rulesOf({ kind });
     assert.ok(rules.includes(`iifname "uplink" ${key} != @admitted drop\n`), rules);
   });

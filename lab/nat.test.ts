@@ -38,7 +38,7 @@ const kinds: Record<Exclude<NatKind, 'none'>, KindCase> = {
 };
 
 for (const [kind, expected] of Object.entries(kinds) as [Exclude<NatKind, 'none'>, KindCase][]) {
-  test(`a ${kind} NAT maps and filters as its kind does`, async () => {
+  test(`a NAT that is ${kind} maps and filters as that says`, async () => {
     await using lab = await createLab({ topology: homeAnd({ nat: kind }) });
     await using inside = await UdpProbe.open(lab.node('inside-1'), 4_000);
     await using server1 = await UdpProbe.open(lab.node('server-1'), 5_000);
@@ -67,7 +67,7 @@ for (const [kind, expected] of Object.entries(kinds) as [Exclude<NatKind, 'none'
 }
 
 for (const kind of ['full-cone', 'address-restricted', 'port-restricted'] as const) {
-  test(`two hosts with one source port have two mappings at a ${kind} NAT`, async () => {
+  test(`two hosts with one source port have two mappings at a NAT that is ${kind}`, async () => {
     await using lab = await createLab({ topology: homeAnd({ nat: kind }) });
     await using first = await UdpProbe.open(lab.node('inside-1'), 4_000);
     await using second = await UdpProbe.open(lab.node('inside-2'), 4_000);
@@ -194,7 +194,7 @@ test('only a NAT can forget', async () => {
 });
 
 for (const kind of ['full-cone', 'address-restricted', 'port-restricted', 'symmetric'] as const) {
-  test(`hosts behind a ${kind} NAT may have IPv6, and are answered only`, async () => {
+  test(`hosts may have IPv6, and are answered only, behind a NAT that is ${kind}`, async () => {
     await using lab = await createLab({ topology: homeAnd({ nat: kind, ipv6: true }) });
     const [inside, server] = [lab.node('inside-1'), lab.node('server-1')];
     assert.equal((await inside.ping(server.address('ipv6'))).received, 1);
