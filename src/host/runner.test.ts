@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -129,3 +131,97 @@ describe('the runner', () => {
     });
   });
 });
+
+describe('a program that is talked to', () => {
+  const isAnswer = (): boolean => true;
+  const open = (text: string, options = {}) =>
+    runner.open(...script(text), { isAnswer, maxAnswerBytes: 1_000_000, ...options });
+
+  it('answers one question after the other, however long', async () => {
+    await using echo = await open(
+      'while read size; do head -c $size /dev/zero | tr "\\0" x; echo; done',
+    );
+    for (const size of [1, 500_000, 0, 2]) {
+      assert.equal(await echo.ask(String(size), { timeoutMs }), 'x'.repeat(size));
+    }
+  });
+
+  it('may print what is no answer, and has variables of its own', async () => {
+    const options = { isAnswer: (line: string) => line.startsWith('{'), env: { WHO: 'me' } };
+    await using program = await open('while read it; do echo "> $it"; echo "{$WHO"; done', options);
+    assert.equal(await program.ask('who', { timeoutMs }), '{me');
+    assert.equal(await program.ask('who', { timeoutMs }), '{me');
+  });
+
+  it('is over when it complains, and the error has all that it said', async () => {
+    await using program = await open(
+      'while read it; do echo bad >&2; sleep .1; echo worse >&2; done',
+    );
+    await assert.rejects(program.ask('what', { timeoutMs }), {
+      code: 'command-failed',
+      message: /: bad\nworse$/,
+    });
+    assert.ok(program.isOver);
+    await assert.rejects(program.ask('again', { timeoutMs }), { code: 'command-failed' });
+  });
+
+  it('is over when it ends, before it is asked or while it is', async () => {
+    await using early = await open('exit 3');
+    await until('it has ended', () => early.isOver);
+    await assert.rejects(early.ask('what', { timeoutMs }), /\(exit 3\)$/);
+    await using late = await open('read it; kill -9 $$');
+    await assert.rejects(late.ask('what', { timeoutMs }), /\(was killed\)$/);
+  });
+
+  it('is killed when it does not answer in time, also with children that hold its output', async () => {
+    await using program = await open('sleep 60 & wait');
+    await assert.rejects(program.ask('what', { timeoutMs: 50 }), /\(took over 50 ms\)$/);
+  });
+
+  it('is killed when its answer is too long', async () => {
+    await using program = await open('yes | tr -d "\\n"', { maxAnswerBytes: 1_000 });
+    await assert.rejects(program.ask('what', { timeoutMs }), /\(printed too much\)$/);
+  });
+
+  it('ends when it is disposed of, even if it does not want to', async () => {
+    const willing = await open('cat');
+    await willing[Symbol.asyncDispose]();
+    assert.ok(willing.isOver);
+    const deaf = await open('exec sleep 60');
+    await deaf[Symbol.asyncDispose]();
+    await assert.rejects(deaf.ask('what', { timeoutMs }), /\(did not end\)$/);
+  });
+
+  it('that is missing is named', async () => {
+    const options = { isAnswer, maxAnswerBytes: 1 };
+    await assert.rejects(runner.open('not-a-program', [], options), { code: 'missing-program' });
+  });
+
+  it('lets our process end, and ends with it when that is killed', async () => {
+    const module = new URL('runner.ts', import.meta.url).href;
+    const talk = `
+      import { createRunner } from '${module}';
+      const options = { isAnswer: () => true, maxAnswerBytes: 100 };
+      const program = await createRunner().open('sh', ['-c', 'echo $$; exec cat'], options);
+      console.log(await program.ask('x', { timeoutMs: 10000 }));
+    `;
+    const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`);
+    const quiet = await runNode(talk);
+    assert.deepEqual(await once(quiet.child, 'exit'), [0, null]);
+    await until('the program has ended', () => !isThere(quiet.pid));
+    const busy = await runNode(`${talk}; setInterval(() => {}, 1000);`);
+    assert.ok(isThere(busy.pid));
+    busy.child.kill('SIGKILL');
+    await until('the program has ended', () => !isThere(busy.pid));
+  });
+});
+
+/** Runs a module in a process of its own, and waits for the process id that it prints. */
+async function runNode(
+  module: string,
+): Promise<{ readonly child: ChildProcess; readonly pid: number }> {
+  const args = [...process.execArgv, '--input-type=module', '--eval', module];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return { child, pid: Number(line) };
+}

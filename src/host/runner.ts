@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { collectOutput } from './bounded-output.ts';
-import { HostError } from './host-error.ts';
+import { commandFailed, notStarted } from './command-failure.ts';
+import { type Dialogue, PipeDialogue, type TalkingProcess } from './dialogue.ts';
 import { openInput } from './input-file.ts';
 
 export interface RunOptions {
@@ -18,6 +19,14 @@ export interface StartOptions {
   /** Receives both outputs; truncated first. */
   readonly logPath: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface OpenOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Tells answers from what else the program prints, such as a prompt. */
+  readonly isAnswer: (line: string) => boolean;
+  /** A longer answer ends the program. */
+  readonly maxAnswerBytes: number;
 }
 
 /** A program that runs on by itself. */
@@ -46,19 +55,19 @@ export interface Runner {
    * @throws HostError `missing-program`
    */
   start(command: string, args: readonly string[], options: StartOptions): Promise<StartedProcess>;
+  /**
+   * Starts a program that answers questions on its standard input, for what is asked so often that a
+   * process for each would cost too much. It does not keep this process running, and loses its input
+   * when this one ends, however it ends.
+   *
+   * @throws HostError `missing-program`, here or at the first question
+   */
+  open(command: string, args: readonly string[], options: OpenOptions): Promise<Dialogue>;
 }
 
 /** A table dump of a machine with a full Internet routing table is about this long. */
 const maxStdoutBytes = 256 * 1024 * 1024;
 const maxStderrBytes = 16 * 1024;
-
-/** Debian's package for every program that Hanse runs. */
-const packages: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  nft: 'nftables',
-  ss: 'iproute2',
-  wg: 'wireguard-tools',
-};
 
 /**
  * @param options.networkNamespace a name known to `ip netns`, where all programs shall run;
@@ -75,6 +84,7 @@ export function createRunner(options: { readonly networkNamespace?: string } = {
   return {
     run: (command, args, runOptions) => run(wrap(command, args), runOptions),
     start: (command, args, startOptions) => start(wrap(command, args), startOptions),
+    open: (command, args, openOptions) => talk(wrap(command, args), openOptions),
   };
 }
 
@@ -130,6 +140,21 @@ async function start(line: readonly string[], options: StartOptions): Promise<St
   return { pid: child.pid, exited };
 }
 
+async function talk(line: readonly string[], options: OpenOptions): Promise<Dialogue> {
+  const [command = '', ...args] = line;
+  const child = spawn(command, args, {
+    cwd: '/',
+    env: { ...environment(), ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  try {
+    await once(child, 'spawn');
+  } catch (cause) {
+    throw notStarted(line, cause);
+  }
+  return new PipeDialogue(child as typeof child & TalkingProcess, line, options);
+}
+
 async function exitOf(child: ChildProcess, line: readonly string[]): Promise<number | undefined> {
   try {
     const [code] = (await once(child, 'close')) as [number | null];
@@ -143,51 +168,4 @@ async function exitOf(child: ChildProcess, line: readonly string[]): Promise<num
 function environment(): NodeJS.ProcessEnv {
   const { PATH = '/usr/bin:/bin', ...others } = process.env;
   return { ...others, PATH: `${PATH}:/usr/sbin:/sbin`, LC_ALL: 'C' };
-}
-
-function notStarted(line: readonly string[], cause?: unknown): HostError {
-  if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT') {
-    return new HostError(`${formatLine(line)} could not be started`, {
-      code: 'command-failed',
-      fields: { command: formatLine(line), stderr: '', reason: 'could not be started' },
-      cause,
-    });
-  }
-  return missingProgram(line[0] ?? '', cause);
-}
-
-function missingProgram(program: string, cause?: unknown): HostError {
-  const debianPackage = packages[program] ?? program;
-  return new HostError(
-    `the program ${program} is not installed: install it with apt-get install ${debianPackage}`,
-    { code: 'missing-program', fields: { program, package: debianPackage }, cause },
-  );
-}
-
-function commandFailed(
-  line: readonly string[],
-  output: string,
-  end: { readonly exitCode: number | undefined; readonly reason: string | undefined },
-): HostError {
-  const stderr = output.trim();
-  // The words of `ip netns exec`, which is there when the program itself is not.
-  const absent = /^exec of "(.+)" failed: No such file or directory$/m.exec(stderr)?.[1];
-  if (absent !== undefined) return missingProgram(absent);
-  const command = formatLine(line);
-  const how = end.reason ?? (end.exitCode === undefined ? 'was killed' : `exit ${end.exitCode}`);
-  return new HostError(`${command} failed (${how})${stderr === '' ? '' : `: ${stderr}`}`, {
-    code: 'command-failed',
-    fields: {
-      command,
-      stderr,
-      ...(end.exitCode === undefined ? { reason: how } : { exitCode: end.exitCode }),
-    },
-  });
-}
-
-/** As one would type it into a shell. */
-function formatLine(line: readonly string[]): string {
-  return line
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ');
 }
