@@ -6,6 +6,7 @@ import type { InterfaceNotes } from './interface-notes.ts';
 import type { LinkState } from './link/link-changes.ts';
 import { type LinkSnapshot, readLinks } from './link/link-snapshot.ts';
 import type { Runner } from './runner.ts';
+import type { WireguardBackend } from './wireguard/backend.ts';
 import { adoptPeer, type DeviceDump } from './wireguard/device-dump.ts';
 import { type ConfiguredDevice, readDevice } from './wireguard/device-peers.ts';
 
@@ -18,6 +19,7 @@ export interface AppliedInterface {
 }
 
 export interface AdoptionDependencies {
+  readonly backend: WireguardBackend;
   readonly runner: Runner;
   readonly notes: InterfaceNotes;
   readonly clock: Clock;
@@ -81,11 +83,12 @@ function isStrangers(
 async function adoptInterface(
   wanted: InterfaceState,
   link: LinkSnapshot,
-  { runner, clock, log }: AdoptionDependencies,
+  dependencies: AdoptionDependencies,
 ): Promise<AppliedInterface | undefined> {
+  const { clock, log } = dependencies;
   let dump: DeviceDump;
   try {
-    dump = await readDevice(wanted.name, runner);
+    dump = await readDevice(wanted.name, dependencies);
   } catch (error) {
     log.warn({ error, interface: wanted.name }, 'an interface does not answer and is made anew');
     return undefined;

@@ -48,7 +48,15 @@ describe('the dump of an interface', () => {
   });
 
   it('in another form is refused without showing it', () => {
-    for (const text of ['', `${key('P')}\n`, `${key('P')}\tb\t1\toff\n${key('a')}\tshort\n`]) {
+    const device = `${key('P')}\t${key('Q')}\t1\toff\n`;
+    for (const text of [
+      '',
+      `${key('P')}\n`,
+      `${device}${key('a')}\tshort\n`,
+      `${device}nokey\t(none)\t(none)\t(none)\t0\t0\t0\toff\n`,
+      `${device}${key('a')}\t(none)\t(none)\t(none)\tnow\t0\t0\toff\n`,
+      `${device}${key('a')}\t(none)\t(none)\t(none)\t0\t-1\t0\toff\n`,
+    ]) {
       assert.throws(
         () => parseDeviceDump('hns0', text),
         (error: Error) => {

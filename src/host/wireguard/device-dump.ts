@@ -1,6 +1,10 @@
 import type { PeerState } from '../../model/host-state.ts';
 import type { Prefix } from '../../model/prefix.ts';
-import type { PresharedKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
+import {
+  type PresharedKey,
+  type WireguardPublicKey,
+  wireguardPublicKeySchema,
+} from '../../model/wireguard-key.ts';
 import { HostError } from '../host-error.ts';
 
 /** What an interface has, as `wg` tells. Secret: it contains the keys. */
@@ -36,14 +40,14 @@ export function parseDeviceDump(name: string, text: string): DeviceDump {
   if (listenPort === undefined || more.length !== 1) throw unreadable(name);
   return {
     privateKey: orUndefined(privateKey),
-    listenPort: Number(listenPort),
+    listenPort: parseCount(name, listenPort),
     peers: rest.map((line) => parsePeer(name, line)),
   };
 }
 
 function parsePeer(name: string, line: string): PeerDump {
   const [publicKey, psk, endpoint, ips, handshake, received, sent, keepalive] = line.split('\t');
-  if (publicKey === undefined || ips === undefined || keepalive === undefined) {
+  if (!wireguardPublicKeySchema.safeParse(publicKey).success || keepalive === undefined) {
     throw unreadable(name);
   }
   return {
@@ -52,10 +56,10 @@ function parsePeer(name: string, line: string): PeerDump {
     presharedKey: orUndefined(psk) as PresharedKey | undefined,
     endpoint: orUndefined(endpoint),
     allowedIps: (orUndefined(ips)?.split(',') ?? []) as Prefix[],
-    latestHandshakeMs: Number(handshake) * 1_000,
-    receivedBytes: Number(received),
-    sentBytes: Number(sent),
-    keepaliveSeconds: keepalive === 'off' ? undefined : Number(keepalive),
+    latestHandshakeMs: parseCount(name, handshake) * 1_000,
+    receivedBytes: parseCount(name, received),
+    sentBytes: parseCount(name, sent),
+    keepaliveSeconds: keepalive === 'off' ? undefined : parseCount(name, keepalive),
   };
 }
 
@@ -95,6 +99,11 @@ export type AdoptedPeer = Omit<PeerState, 'presharedKey'> & {
 
 function orUndefined(field: string | undefined): string | undefined {
   return field === '(none)' ? undefined : field;
+}
+
+function parseCount(name: string, field: string | undefined): number {
+  if (!/^\d{1,20}$/.test(field ?? '')) throw unreadable(name);
+  return Number(field);
 }
 
 function unreadable(name: string): HostError {

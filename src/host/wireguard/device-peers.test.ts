@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { describe, it } from 'node:test';
 import type { InterfaceState, PeerState } from '../../model/host-state.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type {
@@ -8,7 +12,8 @@ import type {
   WireguardPublicKey,
 } from '../../model/wireguard-key.ts';
 import type { Runner } from '../runner.ts';
-import { applyPeers } from './device-peers.ts';
+import { controlSocketPath } from './control-socket.ts';
+import { applyPeers, readDevice } from './device-peers.ts';
 
 /** Nobody has an interface of that name, so nobody answers on its control socket. */
 const name = `hnstest${process.pid.toString(36)}`;
@@ -36,6 +41,7 @@ function recordingRunner(): { readonly runner: Runner; readonly commands: string
       return { stdout: '' };
     },
     start: () => assert.fail('nothing is to be started'),
+    open: () => assert.fail('nothing is to be started'),
   };
   return { runner, commands };
 }
@@ -62,4 +68,41 @@ it('an interface that was told over its control socket is not asked again whethe
     message: /nobody answers/,
   });
   assert.deepEqual(commands, []);
+});
+
+describe('a wireguard-go that is read', () => {
+  const backend = { kind: 'wireguard-go', version: '0.0.20250522', path: '' } as const;
+
+  /** Says the same to whoever asks. */
+  async function answering(reply: string): Promise<AsyncDisposable> {
+    await mkdir(dirname(controlSocketPath(name)), { recursive: true });
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.end(reply));
+    server.listen(controlSocketPath(name));
+    await once(server, 'listening');
+    return { [Symbol.asyncDispose]: async () => void server.close() };
+  }
+
+  it('is asked over its control socket, without a program', async () => {
+    const { runner, commands } = recordingRunner();
+    await using _ = await answering('listen_port=51820\nerrno=0\n\n');
+    const dump = await readDevice(name, { backend, runner });
+    assert.deepEqual(dump, { privateKey: undefined, listenPort: 51_820, peers: [] });
+    assert.deepEqual(commands, []);
+  });
+
+  it('and says something else, or nothing, is not believed', async () => {
+    const { runner } = recordingRunner();
+    for (const reply of ['', 'errno=-5\n\n', 'HTTP/1.1 400 Bad Request\r\n']) {
+      await using _ = await answering(reply);
+      await assert.rejects(readDevice(name, { backend, runner }), { code: 'unreadable-output' });
+    }
+  });
+
+  it('and is gone is reported', async () => {
+    const { runner } = recordingRunner();
+    await assert.rejects(readDevice(name, { backend, runner }), {
+      code: 'command-failed',
+      message: new RegExp(`get=1 on .*/${name}.sock: nobody answers$`),
+    });
+  });
 });

@@ -1,11 +1,13 @@
 import type { InterfaceState } from '../../model/host-state.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
-import { isControlSocketAlive } from './control-socket.ts';
+import type { WireguardBackend } from './backend.ts';
+import { askControlSocket, isControlSocketAlive } from './control-socket.ts';
 import { type DeviceSettings, formatConfig, formatRemovals } from './device-config.ts';
 import { type AdoptedPeer, type DeviceDump, parseDeviceDump } from './device-dump.ts';
 import { type PeerChanges, planPeerChanges } from './peer-changes.ts';
 import { configureBySocket, formatRequest } from './socket-configuration.ts';
+import { parseSocketDump } from './socket-dump.ts';
 
 /** What an interface has been told, or is assumed to have been told. */
 export interface ConfiguredDevice {
@@ -21,8 +23,22 @@ export interface ConfiguredDevice {
 /** 20,000 peers take wireguard-go 1.5 s on an idle machine. */
 const timeoutMs = 60_000;
 
-/** @throws HostError `command-failed` when it is no WireGuard interface, or nobody answers for it */
-export async function readDevice(name: string, runner: Runner): Promise<DeviceDump> {
+export interface ReadDeviceOptions {
+  readonly backend: WireguardBackend;
+  readonly runner: Runner;
+}
+
+/**
+ * @throws HostError `command-failed` when it is no WireGuard interface, or nobody answers for it;
+ *   `unreadable-output`
+ */
+export async function readDevice(
+  name: string,
+  { backend, runner }: ReadDeviceOptions,
+): Promise<DeviceDump> {
+  if (backend.kind === 'wireguard-go') {
+    return parseSocketDump(name, await askControlSocket(name, 'get=1\n\n'));
+  }
   const { stdout } = await runner.run('wg', ['show', name, 'dump'], { timeoutMs });
   return parseDeviceDump(name, stdout);
 }

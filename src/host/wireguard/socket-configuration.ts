@@ -1,18 +1,10 @@
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { Deadline } from '../../runtime/deadline.ts';
-import { HostError } from '../host-error.ts';
-import { controlSocketPath } from './control-socket.ts';
+import { askControlSocket, socketFailed } from './control-socket.ts';
 import type { DeviceSettings } from './device-config.ts';
 import type { PeerChange, PeerChanges } from './peer-changes.ts';
 
-/** As long as `wg` may take for as many peers. */
-const timeoutMs = 60_000;
-
 /**
- * Changes a `wireguard-go` over its control socket. No program is started, which would stop a large
- * process for the time that it takes to copy its page tables; and a peer that gets another preshared
- * key keeps its allowed IPs all the while, which `wg` takes away and puts back.
+ * Changes a `wireguard-go` over its control socket. A peer that gets another preshared key keeps its
+ * allowed IPs all the while, which `wg` takes away and puts back.
  *
  * @throws HostError `command-failed`; then it is not known what was done
  */
@@ -21,21 +13,8 @@ export async function configureBySocket(
   request: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const socket = connect({ path: controlSocketPath(name), allowHalfOpen: true });
-  using deadline = new Deadline(timeoutMs, signal);
-  const abort = (): void => void socket.destroy(deadline.signal.reason);
-  deadline.signal.addEventListener('abort', abort);
-  try {
-    socket.end(request);
-    const reply = await text(socket);
-    if (reply.trim() !== 'errno=0') throw refused(name, reply.trim());
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof HostError ? error : refused(name, 'nobody answers', error);
-  } finally {
-    deadline.signal.removeEventListener('abort', abort);
-    socket.destroy();
-  }
+  const reply = (await askControlSocket(name, request, signal)).trim();
+  if (reply !== 'errno=0') throw socketFailed(name, request, { reason: reply });
 }
 
 /**
@@ -73,12 +52,4 @@ function peerLines({ peer, setEndpoint, isRekeyed }: PeerChange): readonly strin
 
 function inHexadecimal(key: string): string {
   return Buffer.from(key, 'base64').toString('hex');
-}
-
-function refused(name: string, reason: string, cause?: unknown): HostError {
-  return new HostError(`wireguard-go did not take the configuration of ${name}: ${reason}`, {
-    code: 'command-failed',
-    fields: { command: `set=1 on ${controlSocketPath(name)}`, stderr: '', reason },
-    cause,
-  });
 }
