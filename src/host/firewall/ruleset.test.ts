@@ -24,7 +24,7 @@ it('a node that is no gateway drops all that would cross it by our interfaces', 
   });
 });
 
-it('a gateway checks sources first, then where packets cross, and clamps segments last', () => {
+it('a gateway checks sources first, then where packets cross, and clamps segments and notes pairs last', () => {
   const gateway = {
     prefixes: [parsePrefix('100.64.0.0/10'), parsePrefix('fd00::/48')],
     members: [{ name: 'hnsM', sources: [parsePrefix('100.64.1.0/24')] }],
@@ -46,12 +46,28 @@ it('a gateway checks sources first, then where packets cross, and clamps segment
       'ip daddr != { 100.64.0.0/10 } counter name "outside_vpn" drop',
       'ip6 daddr != { fd00::/48 } counter name "outside_vpn" drop',
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+      'iifname { "hnsM" } oifname { "hnsM" } update @conversations4 { ip saddr . ip daddr }',
+      'iifname { "hnsM" } oifname { "hnsM" } update @conversations6 { ip6 saddr . ip6 daddr }',
     ],
     output: [
       'oifname { "hnsM", "hnsB" } icmp type redirect drop',
       'oifname { "hnsM", "hnsB" } icmpv6 type nd-redirect drop',
     ],
   });
+});
+
+it('only a gateway with members has sets of who talks to whom, bounded in number and time', () => {
+  assert.ok(!formatRuleset({ interfaceNames }, options).includes('conversations'));
+  const gateway = { prefixes: [], members: [], backbone: [] };
+  const text = formatRuleset({ interfaceNames, gateway }, options);
+  for (const family of [4, 6]) {
+    const type = `ipv${family}_addr`;
+    const line =
+      `set conversations${family} { type ${type} . ${type}; flags dynamic,timeout; ` +
+      'timeout 5s; size 65535; }\n';
+    assert.ok(text.includes(line));
+  }
+  assert.ok(!text.includes('update @'), 'there is nobody to talk');
 });
 
 it('only the first ruleset of a process throws away what is in the table', () => {

@@ -1,5 +1,5 @@
 import type { GatewayState } from '../../model/host-state.ts';
-import { familyOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import { type Family, familyOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
 
 /**
  * Why packets were dropped.
@@ -13,6 +13,17 @@ export type DropReason = (typeof dropReasons)[number];
 
 /** Probes of a tunnel; the kernel forwards them nowhere. */
 const linkLocalPrefix = parsePrefix('fe80::/10');
+
+/** Where the kernel notes who exchanges packets through us, by family. */
+export const conversationSets = { 4: 'conversations4', 6: 'conversations6' } as const;
+
+const families = [4, 6] as const;
+const headers = { 4: 'ip', 6: 'ip6' } as const;
+
+/** How long a conversation is remembered after its last packet. */
+const conversationSeconds = 5;
+/** Bounds the kernel's memory, some 10 MB, whatever members send; more pairs are not noticed. */
+const maxConversations = 65_535;
 
 const chainNames = ['prerouting', 'forward', 'output'] as const;
 
@@ -50,6 +61,7 @@ export function formatRuleset(
     ...(startOver ? remove : []),
     `${table} {`,
     ...dropReasons.map((reason) => `counter ${reason} {}`),
+    ...(gateway ? families.map(conversationSet) : []),
     'chain prerouting { type filter hook prerouting priority filter; policy accept; }',
     'chain forward { type filter hook forward priority filter; policy accept; }',
     'chain output { type filter hook output priority filter; policy accept; }',
@@ -92,7 +104,7 @@ function sourceRules({ members, backbone }: GatewayState): readonly string[] {
   ];
 }
 
-function forwardRules(ours: string, { prefixes }: GatewayState): readonly string[] {
+function forwardRules(ours: string, { prefixes, members }: GatewayState): readonly string[] {
   return [
     `iifname != ${ours} oifname != ${ours} accept`,
     `iifname != ${ours} ${drop('foreign_interface')}`,
@@ -101,7 +113,31 @@ function forwardRules(ours: string, { prefixes }: GatewayState): readonly string
     ...unlessAmong('daddr', prefixes).map((match) => `${match} ${drop('outside_vpn')}`),
     // The kernel answers a packet that is too big, but those answers get lost too often.
     'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+    ...conversationRules(members),
   ];
+}
+
+/**
+ * Notes what has come through all other rules, from member to member. These rules have no verdict:
+ * a full set only ends the rule (`NFT_BREAK` in the kernel's nft_dynset.c), and the packet goes on.
+ */
+function conversationRules(members: GatewayState['members']): readonly string[] {
+  if (members.length === 0) return [];
+  const names = nameSet(members.map(({ name }) => name));
+  return families.map((family) => {
+    const header = headers[family];
+    const pair = `${header} saddr . ${header} daddr`;
+    return `iifname ${names} oifname ${names} update @${conversationSets[family]} { ${pair} }`;
+  });
+}
+
+/** Declared anew each time, which leaves what is in it. */
+function conversationSet(family: Family): string {
+  const type = `ipv${family}_addr`;
+  return (
+    `set ${conversationSets[family]} { type ${type} . ${type}; flags dynamic,timeout; ` +
+    `timeout ${conversationSeconds}s; size ${maxConversations}; }`
+  );
 }
 
 /** Matches for packets whose address is in none of the blocks. */
@@ -121,9 +157,9 @@ function ifAmong(field: 'saddr' | 'daddr', prefixes: readonly Prefix[]): readonl
 }
 
 function byFamily(prefixes: readonly Prefix[]) {
-  return ([4, 6] as const).map((family) => ({
+  return families.map((family) => ({
     family,
-    header: family === 4 ? 'ip' : 'ip6',
+    header: headers[family],
     blocks: prefixes.filter((prefix) => familyOf(prefix) === family),
   }));
 }

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { type Address, parseAddress } from '../../model/prefix.ts';
+import { HostError } from '../host-error.ts';
+
+/** Two members that exchange packets through us; which of them is `one` says nothing. */
+export interface Conversation {
+  readonly one: Address;
+  readonly other: Address;
+}
+
+const pairSchema = z.object({ concat: z.tuple([z.string(), z.string()]) });
+
+const listingSchema = z.object({
+  nftables: z.array(
+    z.object({
+      set: z
+        .object({
+          // The longer form is for entries with a time.
+          elem: z.array(z.union([z.object({ elem: z.object({ val: pairSchema }) }), pairSchema])),
+        })
+        .partial()
+        .optional(),
+    }),
+  ),
+});
+
+/**
+ * Reads what `nft -j list set` says of our sets.
+ *
+ * @returns each pair once, in whatever direction its packets went
+ * @throws HostError `unreadable-output`
+ */
+export function collectConversations(listings: readonly string[]): readonly Conversation[] {
+  const conversations = new Map<string, Conversation>();
+  for (const [source, destination] of listings.flatMap(parsePairs)) {
+    // A member that is on both ends needs no path.
+    if (source === destination) continue;
+    const [one, other] = source < destination ? [source, destination] : [destination, source];
+    conversations.set(`${one} ${other}`, { one, other });
+  }
+  return [...conversations.values()];
+}
+
+function parsePairs(text: string): readonly (readonly [Address, Address])[] {
+  try {
+    const { nftables } = listingSchema.parse(JSON.parse(text));
+    return nftables
+      .flatMap(({ set }) => set?.elem ?? [])
+      .map((entry) => ('elem' in entry ? entry.elem.val : entry).concat)
+      .map(([source, destination]) => [parseAddress(source), parseAddress(destination)]);
+  } catch (cause) {
+    throw new HostError('the answer of nft -j list set has a form that is not known', {
+      code: 'unreadable-output',
+      fields: { command: 'nft -j list set' },
+      cause,
+    });
+  }
+}
