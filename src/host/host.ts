@@ -4,6 +4,8 @@ import { type Clock, systemClock } from '../runtime/clock.ts';
 import { LatestLoop } from '../runtime/latest-loop.ts';
 import type { Log } from '../runtime/log.ts';
 import { type AppliedHost, Convergence, type ConvergenceDependencies } from './convergence.ts';
+import type { Conversation } from './firewall/conversation-listing.ts';
+import { ConversationReader } from './firewall/conversation-reader.ts';
 import { type DropCounts, readDropCounts } from './firewall/drop-counters.ts';
 import { type OwnerMark, ownerMark } from './interface-name.ts';
 import { InterfaceNotes } from './interface-notes.ts';
@@ -42,7 +44,7 @@ export interface PeerObservation {
  * One owner's share of the operating system's network. What it has made works on when the process
  * ends; only `destroy` takes it away.
  */
-export interface Host {
+export interface Host extends AsyncDisposable {
   readonly backend: WireguardBackend;
   /**
    * Makes the machine as wanted, whole. Runs one at a time; of several that wait only the newest is
@@ -58,10 +60,29 @@ export interface Host {
    * it applies the state that was wanted last once more; that may throw as `apply` does.
    */
   observe(): Promise<readonly PeerObservation[]>;
+  /**
+   * The peers of one interface, at a cost by its peers alone; none when it is not wanted (any more).
+   * Repairs nothing.
+   *
+   * @throws HostError `command-failed` when nobody answers for it, `unreadable-output`
+   */
+  observeInterface(name: string): Promise<readonly PeerObservation[]>;
+  /**
+   * Which members have exchanged packets through this gateway within about the last five seconds;
+   * none when it is no gateway. No more than 65,535 directions in each family are noticed.
+   *
+   * @throws HostError after which the next call starts anew
+   */
+  conversations(): Promise<readonly Conversation[]>;
   /** Packets that our rules have dropped since this owner's first apply. */
   observeDrops(): Promise<DropCounts>;
   /** Removes all that is this owner's, also what an earlier process has left. */
   destroy(): Promise<void>;
+  /**
+   * Ends what is run for this process alone, at the next call of `conversations` it is back. Not
+   * needed where the process ends.
+   */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const defaultNotesDirectory = '/run/hanse/interfaces';
@@ -79,6 +100,7 @@ export async function createHost(
 class LinuxHost implements Host {
   readonly #mark: OwnerMark;
   readonly #dependencies: ConvergenceDependencies;
+  readonly #conversations: ConversationReader;
   readonly #loop = new LatestLoop(() => this.#converge());
   #wanted: HostState = { interfaces: [] };
   #signal: AbortSignal = new AbortController().signal;
@@ -88,6 +110,7 @@ class LinuxHost implements Host {
   constructor(mark: OwnerMark, dependencies: ConvergenceDependencies) {
     this.#mark = mark;
     this.#dependencies = dependencies;
+    this.#conversations = new ConversationReader(dependencies.runner, mark.tableName);
   }
 
   get backend(): WireguardBackend {
@@ -103,6 +126,19 @@ class LinuxHost implements Host {
 
   async destroy(): Promise<void> {
     await this.apply({ interfaces: [] }, new AbortController().signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#conversations[Symbol.asyncDispose]();
+  }
+
+  async observeInterface(name: string): Promise<readonly PeerObservation[]> {
+    if (!this.#wanted.interfaces.some((state) => state.name === name)) return [];
+    return observationsOf(name, await readDevice(name, this.#dependencies));
+  }
+
+  async conversations(): Promise<readonly Conversation[]> {
+    return this.#wanted.gateway === undefined ? [] : this.#conversations.read();
   }
 
   observeDrops(): Promise<DropCounts> {
@@ -131,7 +167,7 @@ class LinuxHost implements Host {
 
   /** Undefined when nobody answers for the interface. */
   #tryReadDevice(name: string): Promise<DeviceDump | undefined> {
-    return readDevice(name, this.#dependencies.runner).catch((error: unknown) => {
+    return readDevice(name, this.#dependencies).catch((error: unknown) => {
       this.#dependencies.log.debug({ error, interface: name }, 'an interface does not answer');
       return undefined;
     });

@@ -237,6 +237,12 @@ describe("a gateway's filter", () => {
     }
   });
 
+  it('does not note what members say to those of other gateways', async () => {
+    assert.ok(await answers('member', '100.64.2.9'));
+    assert.ok(await answers('other', 'fd00:1:1::5'));
+    assert.deepEqual(await hosts.gateway.conversations(), []);
+  });
+
   it('keeps its counters when the rules change, and filters by the new rules', async () => {
     const before = await hosts.gateway.observeDrops();
     const gateway = gatewayState.gateway;

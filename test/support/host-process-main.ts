@@ -8,7 +8,8 @@ import { silentLog } from '../../src/runtime/log.ts';
 
 export type HostCall =
   | { readonly name: 'apply'; readonly state: HostState }
-  | { readonly name: 'observe' | 'drops' | 'destroy' };
+  | { readonly name: 'observeInterface'; readonly interfaceName: string }
+  | { readonly name: 'observe' | 'conversations' | 'drops' | 'destroy' };
 
 export interface HostReply {
   readonly id: number;
@@ -42,6 +43,10 @@ function perform(host: Host, call: HostCall): Promise<unknown> {
       return host.apply(call.state, new AbortController().signal);
     case 'observe':
       return host.observe();
+    case 'observeInterface':
+      return host.observeInterface(call.interfaceName);
+    case 'conversations':
+      return host.conversations();
     case 'drops':
       return host.observeDrops();
     case 'destroy':

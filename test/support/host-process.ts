@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Conversation } from '../../src/host/firewall/conversation-listing.ts';
 import type { DropCounts } from '../../src/host/firewall/drop-counters.ts';
 import type { PeerObservation } from '../../src/host/host.ts';
 import { HostError, type HostErrorCode } from '../../src/host/host-error.ts';
@@ -49,6 +50,15 @@ export class HostProcess implements AsyncDisposable {
 
   async observe(): Promise<readonly PeerObservation[]> {
     return (await this.#call({ name: 'observe' })) as readonly PeerObservation[];
+  }
+
+  async observeInterface(interfaceName: string): Promise<readonly PeerObservation[]> {
+    const call = { name: 'observeInterface', interfaceName } as const;
+    return (await this.#call(call)) as readonly PeerObservation[];
+  }
+
+  async conversations(): Promise<readonly Conversation[]> {
+    return (await this.#call({ name: 'conversations' })) as readonly Conversation[];
   }
 
   async observeDrops(): Promise<DropCounts> {

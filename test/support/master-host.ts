@@ -1,3 +1,4 @@
+import type { Conversation } from '../../src/host/firewall/conversation-listing.ts';
 import type { Host, PeerObservation } from '../../src/host/host.ts';
 import type { HostState, PeerState } from '../../src/model/host-state.ts';
 
@@ -23,6 +24,17 @@ export class MasterHost implements Host {
     this.state = state;
   }
 
+  /** Who talks to whom; nobody unless said. */
+  talks: readonly Conversation[] = [];
+
+  async conversations(): Promise<readonly Conversation[]> {
+    return this.talks;
+  }
+
+  async observeInterface(name: string): Promise<readonly PeerObservation[]> {
+    return (await this.observe()).filter(({ interfaceName }) => interfaceName === name);
+  }
+
   async observe(): Promise<readonly PeerObservation[]> {
     return this.state.interfaces.flatMap(({ name, peers }) =>
       peers.map(({ publicKey }) => ({
@@ -42,4 +54,6 @@ export class MasterHost implements Host {
   async destroy(): Promise<void> {
     this.state = { interfaces: [] };
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
