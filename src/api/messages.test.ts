@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { maxCandidates, maxDirectPeers } from './direct-messages.ts';
 import {
   type MasterMessage,
   type MemberMessage,
@@ -34,6 +35,12 @@ const place = {
   ipv6: 'fd00::2',
 };
 
+const messageOfPath = {
+  ...{ peer: key, name: 'bela', state: 'direct', reason: 'it answers', ageMs: 1_200 },
+  ...{ endpoint: '198.51.100.7:40001', tried: ['[2001:db8::3]:40000', '198.51.100.7:40001'] },
+  ...{ roundTripMs: 12.5, handshakeAgeMs: 3_000 },
+};
+
 /** One of each: a message that is added has to be added here. */
 const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   join: { token: 'hanse_x', name: 'anna', keys: { acting: key } },
@@ -41,6 +48,7 @@ const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   acknowledge: { revision: 3, epoch: 1 },
   renew: {},
   leave: {},
+  paths: { paths: [messageOfPath] },
 };
 const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
   admitted: { place, chain: [certificate], rootCertificate: certificate, view },
@@ -49,7 +57,17 @@ const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
   renewed: { chain: [certificate] },
   ended: { reason: 'evicted' },
   refused: { code: 'bad-token', message: 'no', retryable: false },
+  meet: {},
+  introduce: {
+    ...{ name: 'bela', chain: [certificate], ipv4: '100.64.0.3', ipv6: 'fd00::3' },
+    ...{ candidates: ['198.51.100.7:40001', '[2001:db8::3]:40000'], isFirst: true },
+  },
+  withdraw: { peers: [key] },
+  'report-paths': {},
 };
+
+/** Lists that say something without an entry too. */
+const mayBeEmpty = new Set(['paths.paths', 'introduce.candidates']);
 
 const directions = [
   ['member', memberMessageSchema, memberMessages, maxMemberMessageBytes],
@@ -77,6 +95,7 @@ for (const [sender, schema, messages, maxBytes] of directions) {
     for (const [type, fields] of Object.entries(messages)) {
       for (const field of Object.keys(fields)) {
         for (const wrong of [undefined, null, {}, [], -1, 'x'.repeat(20_000)]) {
+          if (Array.isArray(wrong) && mayBeEmpty.has(`${type}.${field}`)) continue;
           const spoilt = { type, ...fields, [field]: wrong };
           assert.equal(schema.safeParse(spoilt).success, false, `${type}.${field}`);
         }
@@ -102,6 +121,24 @@ for (const [sender, schema, messages, maxBytes] of directions) {
     );
   });
 }
+
+test('a hello may say how the member is reached directly', () => {
+  const direct = { port: 40_000, addresses: ['192.168.1.2', '2001:db8::2'], peers: [key] };
+  const hello = { type: 'hello', appliedRevision: 0, appliedEpoch: 0, direct };
+  assert.deepEqual(memberMessageSchema.parse(hello), hello);
+  for (const wrong of [{ port: 0 }, { addresses: ['here'] }, { peers: ['key'] }]) {
+    const spoilt = { ...hello, direct: { ...direct, ...wrong } };
+    assert.equal(memberMessageSchema.safeParse(spoilt).success, false, JSON.stringify(wrong));
+  }
+});
+
+test('the longest honest report of paths fits into a message', () => {
+  const tried = Array(maxCandidates).fill('[2001:db8:1111:2222:3333:4444:5555:6666]:40000');
+  const path = { ...messageOfPath, reason: 'r'.repeat(100), tried, name: 'n'.repeat(32) };
+  const message = { type: 'paths', paths: Array(maxDirectPeers).fill(path) };
+  assert.ok(memberMessageSchema.safeParse(message).success);
+  assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMemberMessageBytes);
+});
 
 test('the longest honest view fits into a message', () => {
   const chain = Array(3).fill(`-----BEGIN CERTIFICATE-----\n${'A'.repeat(2_000)}`);

@@ -9,6 +9,14 @@ import {
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import { chainSchema, keyingModeSchema, memberKeysSchema } from '../model/records.ts';
 import { epochSchema, groupKeySchema } from '../model/wireguard-key.ts';
+import {
+  directContactSchema,
+  introduceSchema,
+  meetSchema,
+  pathsSchema,
+  reportPathsSchema,
+  withdrawSchema,
+} from './direct-messages.ts';
 
 /*
  * The messages of a control session between a member and its master: one JSON object a WebSocket
@@ -22,8 +30,8 @@ import { epochSchema, groupKeySchema } from '../model/wireguard-key.ts';
 export const sessionProtocol = 'hanse.v1';
 export const sessionPath = '/v1/session';
 
-/** A master needs no longer message than a token; a member none longer than a snapshot with its chains. */
-export const maxMemberMessageBytes = 16 * 1024;
+/** A master needs no longer message than a report of all paths; a member none longer than a snapshot with its chains. */
+export const maxMemberMessageBytes = 64 * 1024;
 export const maxMasterMessageBytes = 256 * 1024;
 
 /** A store revision. Views only move forward. */
@@ -42,6 +50,8 @@ const helloSchema = z.object({
   /** The newest view that the member has applied, and the epoch of its key; 0 for none. */
   appliedRevision: revisionSchema,
   appliedEpoch: z.union([epochSchema, z.literal(0)]),
+  /** Absent from a member that takes no direct paths. */
+  direct: directContactSchema.optional(),
 });
 
 /** The view with this revision, whose key has this epoch, is applied: on disk and in WireGuard. */
@@ -61,6 +71,7 @@ export const memberMessageSchema = z.discriminatedUnion('type', [
   acknowledgeSchema,
   renewSchema,
   leaveSchema,
+  pathsSchema,
 ]);
 export type MemberMessage = z.infer<typeof memberMessageSchema>;
 export type JoinMessage = z.infer<typeof joinSchema>;
@@ -70,7 +81,12 @@ export type HelloMessage = z.infer<typeof helloSchema>;
 export const masterContactSchema = z.object({
   name: masterNameSchema,
   control: endpointSchema,
-  wireguard: z.object({ host: hostSchema, port: z.number().int().min(1).max(65_535) }),
+  wireguard: z.object({
+    host: hostSchema,
+    port: z.number().int().min(1).max(65_535),
+    /** Where the master learns how others reach a member's direct interface; absent from one that introduces nobody. */
+    rendezvousPort: z.number().int().min(1).max(65_535).optional(),
+  }),
   chain: chainSchema,
 });
 export type MasterContact = z.infer<typeof masterContactSchema>;
@@ -173,6 +189,10 @@ export const masterMessageSchema = z.discriminatedUnion('type', [
   renewedSchema,
   endedSchema,
   refusedSchema,
+  meetSchema,
+  introduceSchema,
+  withdrawSchema,
+  reportPathsSchema,
 ]);
 export type MasterMessage = z.infer<typeof masterMessageSchema>;
 export type AdmittedMessage = z.infer<typeof admittedSchema>;
