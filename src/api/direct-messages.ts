@@ -16,7 +16,7 @@ export const maxCandidates = 8;
 
 const portSchema = z.number().int().min(1).max(65_535);
 /** Numeric `address:port`, IPv6 in brackets, as WireGuard has it. */
-const candidateSchema = z
+export const candidateSchema = z
   .string()
   .max(64)
   .regex(/^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\]):\d{1,5}$/);

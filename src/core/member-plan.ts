@@ -13,6 +13,7 @@ import type {
   WireguardPublicKey,
 } from '../model/wireguard-key.ts';
 import { masterLinkLocal, memberLinkLocal } from './addressing.ts';
+import { type DirectFacts, planDirectInterface } from './direct-plan.ts';
 
 /**
  * A NAT may forget a flow after 30 s (RFC 4787 §4.3 asks for two minutes, home routers do not
@@ -27,6 +28,8 @@ export interface MembershipFacts {
   readonly paths: readonly PathFacts[];
   /** Absent until the master has answered the join: the interface is made in advance, empty. */
   readonly admission?: AdmissionFacts;
+  /** Absent until the member hears of others that it may talk to without its master. */
+  readonly direct?: DirectFacts;
 }
 
 /** The tunnel to one master. It stays as it is, whether it is used or not, so that it is warm. */
@@ -57,8 +60,8 @@ export interface AdmissionFacts {
 }
 
 /**
- * What the host of a member must look like: one interface per membership and master, and the routes
- * on the one that is in use.
+ * What the host of a member must look like: one interface per membership and master, with the routes
+ * on the one that is in use, and one for all direct peers of a membership.
  *
  * @param memberships in the order of joining, which decides routes: the first membership of a VPN
  *   carries all of the VPN's prefixes. A further one of the same VPN carries the /64 of its own
@@ -72,7 +75,10 @@ export function planMember(memberships: readonly MembershipFacts[]): HostState {
     const vpnId = membership.admission?.vpnId;
     const isFirst = vpnId === undefined || !routedVpns.has(vpnId);
     if (vpnId !== undefined) routedVpns.add(vpnId);
-    return membership.paths.map((path) => planInterface(membership, path, isFirst));
+    return [
+      ...membership.paths.map((path) => planInterface(membership, path, isFirst)),
+      ...planDirect(membership, isFirst),
+    ];
   });
   return { interfaces };
 }
@@ -94,6 +100,16 @@ function planInterface(
     peers: master ? [planPeer(master, admission)] : [],
     routes: admission.using === name ? planRoutes(admission, isFirst) : [],
   };
+}
+
+function planDirect(
+  { privateKey, paths, admission, direct }: MembershipFacts,
+  isFirst: boolean,
+): readonly InterfaceState[] {
+  if (!admission || !direct) return [];
+  const { ipv4, ipv6 } = admission;
+  const mtuBytes = Math.min(...paths.map((path) => path.mtuBytes));
+  return [planDirectInterface({ privateKey, ipv4, ipv6, mtuBytes, routesIpv4: isFirst }, direct)];
 }
 
 function planPeer(master: PathMasterFacts, { prefixes }: AdmissionFacts): PeerState {

@@ -45,7 +45,7 @@ export class HeldSession implements AsyncDisposable {
     this.#openedMs = clock.monotonicMs();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.live = promise;
-    this.done = this.#follow({ membership, connection, isJoined }, random, resolve);
+    this.done = this.#follow({ membership, master, connection, isJoined }, random, resolve);
     // Whoever needs to know waits for it as well.
     this.done.catch(() => {});
   }
@@ -59,7 +59,7 @@ export class HeldSession implements AsyncDisposable {
   }
 
   async #follow(
-    options: Omit<HeldSessionOptions, 'master'>,
+    options: HeldSessionOptions,
     random: () => number,
     onLive: () => void,
   ): Promise<MembershipEndReason> {

@@ -1,3 +1,4 @@
+import type { DirectFacts } from '../core/direct-plan.ts';
 import { type MembershipFacts, planMember } from '../core/member-plan.ts';
 import { interfaceName } from '../host/interface-name.ts';
 import type { IdentityKey } from '../model/records.ts';
@@ -45,6 +46,30 @@ export class HostKeeper {
     return this.set(membership, entry.order, { ...entry.facts, admission });
   }
 
+  /**
+   * Changes the membership's direct peers and nothing else, as fast as `use`. Resolves when it is done,
+   * also for a membership that the host has not heard of, or has not any more.
+   */
+  setDirect(membership: string, direct: DirectFacts | undefined): Promise<void> {
+    const entry = this.#entries.get(membership);
+    return entry
+      ? this.set(membership, entry.order, withDirect(entry.facts, direct))
+      : Promise.resolve();
+  }
+
+  /**
+   * Takes all direct paths out of use, for when nobody is going to watch them any more: a dead one would
+   * swallow packets until the next start. Peers and tunnels stay.
+   */
+  async leaveDirect(): Promise<void> {
+    for (const [membership, { order, facts }] of this.#entries) {
+      const { direct } = facts;
+      if (!direct?.peers.some(({ isRouted }) => isRouted)) continue;
+      const peers = direct.peers.map((peer) => ({ ...peer, isRouted: false }));
+      await this.set(membership, order, { ...facts, direct: { ...direct, peers } });
+    }
+  }
+
   /** Resolves when the membership's interfaces, routes and keys are gone from the host. */
   remove(membership: string): Promise<void> {
     return this.#entries.delete(membership) ? this.#loop.request() : Promise.resolve();
@@ -60,6 +85,16 @@ export class HostKeeper {
     const inOrder = [...this.#entries.values()].sort((a, b) => a.order - b.order);
     await host.apply(planMember(inOrder.map(({ facts }) => facts)), this.#signal);
   }
+}
+
+function withDirect(facts: MembershipFacts, direct: DirectFacts | undefined): MembershipFacts {
+  const { direct: _, ...others } = facts;
+  return direct ? { ...others, direct } : others;
+}
+
+/** The name of the interface of all direct peers of a membership. */
+export function directInterfaceName(identityKey: IdentityKey, membership: string): string {
+  return interfaceName({ vpnId: identityKey, node: membership, pathClass: 'direct' });
 }
 
 /**

@@ -10,7 +10,7 @@ import { MemberError } from './member-error.ts';
 export interface TrustedMaster {
   readonly name: MasterName;
   readonly control: Endpoint;
-  readonly wireguard: { readonly host: string; readonly port: number };
+  readonly wireguard: MasterContact['wireguard'];
   /** Of its interface towards members. */
   readonly publicKey: WireguardPublicKey;
 }

@@ -9,6 +9,7 @@ import { HanseError } from '../model/error.ts';
  * - `other-vpn`: a VPN of the same name with another root is known. Fields: `membership`.
  * - `join-refused`: the master refused, and trying again cannot help. Fields: `membership`, `refusal`.
  * - `untrusted-master`: the other end is not who it should be. Fields: `endpoint` or `master`.
+ * - `untrusted-peer`: a master has introduced somebody who is not who it says. Fields: `peer`.
  * - `unreachable`: no session with the endpoint; retryable. Fields: `endpoint`.
  * - `session-lost`: the session ended or fell silent; retryable. Fields: `endpoint`; `closeCode` when the
  *   master closed it.
@@ -24,6 +25,7 @@ export type MemberErrorCode =
   | 'other-vpn'
   | 'join-refused'
   | 'untrusted-master'
+  | 'untrusted-peer'
   | 'unreachable'
   | 'session-lost'
   | 'refused'

@@ -9,7 +9,7 @@ import { obtainAdmission } from './admission.ts';
 import type { ControlCounts } from './control-counts.ts';
 import { defaultMemberName } from './default-member-name.ts';
 import type { OpenSession } from './held-session.ts';
-import { type HostKeeper, memberInterfaceName } from './host-keeper.ts';
+import { directInterfaceName, type HostKeeper, memberInterfaceName } from './host-keeper.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
 import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost } from './member-host.ts';
@@ -253,7 +253,9 @@ export class Member {
   #membership(files: MembershipFiles, state: MembershipState): Membership {
     const { identityKey } = this.#identity;
     const interfaceName = (slot: number) => memberInterfaceName(identityKey, files.name, slot);
-    return new Membership({ files, state, identity: this.#identity, interfaceName }, this.#parts);
+    const directInterface = directInterfaceName(identityKey, files.name);
+    const names = { interfaceName, directInterface };
+    return new Membership({ files, state, identity: this.#identity, ...names }, this.#parts);
   }
 
   #run(membership: Membership, session?: OpenSession): void {

@@ -60,6 +60,8 @@ const membershipStateSchema = z
     slots: z.array(masterNameSchema.nullable()).max(9).default([]),
     /** Through whom traffic went last; absent for the first in the member's order. */
     using: masterNameSchema.optional(),
+    /** Where its direct interface listens; absent until a master introduces members. */
+    directPort: z.number().int().min(1).max(65_535).optional(),
   })
   .transform(({ slots, ...state }) => ({ ...state, slots: slotsFor(state.view, slots) }));
 export type MembershipState = z.infer<typeof membershipStateSchema>;
@@ -90,6 +92,7 @@ export function slotsFor(view: View, before: PathSlots): (MasterName | null)[] {
 }
 
 const endedFile = 'ended.json';
+const peersFile = 'peers.json';
 
 /** Where a membership stands, by its files. */
 export type StoredMembership =
@@ -109,6 +112,8 @@ export type StoredMembership =
 export class MembershipFiles {
   /** `VPN.SUBSET` */
   readonly name: string;
+  /** Of direct paths; worth less than the membership, see `PeerFiles`. */
+  readonly peersPath: string;
   readonly #folder: string;
   readonly #pending: StateFile<typeof pendingJoinSchema>;
   readonly #membership: StateFile<typeof membershipStateSchema>;
@@ -117,6 +122,7 @@ export class MembershipFiles {
   constructor(membershipsDirectory: string, name: string) {
     this.name = name;
     this.#folder = join(membershipsDirectory, name);
+    this.peersPath = join(this.#folder, peersFile);
     this.#pending = new StateFile(join(this.#folder, 'pending.json'), pendingJoinSchema);
     this.#membership = new StateFile(join(this.#folder, 'membership.json'), membershipStateSchema);
     this.#ended = new StateFile(join(this.#folder, endedFile), tombstoneSchema);

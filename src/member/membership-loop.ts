@@ -79,7 +79,7 @@ export class MembershipLoop {
   async run(signal: AbortSignal, joined?: OpenSession): Promise<Tombstone> {
     const stop = AbortSignal.any([signal, this.#forgotten.signal]);
     const over = new AbortController();
-    this.#carry(AbortSignal.any([stop, over.signal]));
+    this.#lookAfterTunnels(AbortSignal.any([stop, over.signal]));
     try {
       const reason = await this.#untilEnded(stop, joined);
       return await this.#finish(reason);
@@ -119,14 +119,12 @@ export class MembershipLoop {
     return await this.#ended.promise;
   }
 
-  #carry(signal: AbortSignal): void {
+  #lookAfterTunnels(signal: AbortSignal): void {
     const { log } = this.#dependencies;
+    const onFailure = (error: unknown) => log.error({ err: error }, 'tunnels are not looked after');
     const carriages = new Carriages(this.membership, this.#dependencies);
-    void runUntilAborted(
-      (until) => carriages.run(until),
-      signal,
-      (error) => log.error({ err: error }, 'tunnels are not looked after'),
-    );
+    void runUntilAborted((until) => carriages.run(until), signal, onFailure);
+    void runUntilAborted((until) => this.membership.direct.run(until), signal, onFailure);
   }
 
   async #untilEnded(signal: AbortSignal, joined?: OpenSession): Promise<MembershipEndReason> {

@@ -1,12 +1,16 @@
 import type { MasterContact, View } from '../api/messages.ts';
+import type { DirectFacts } from '../core/direct-plan.ts';
 import { betterMaster, orderFor, sessionOrder } from '../core/member-masters.ts';
 import type { PathFacts } from '../core/member-plan.ts';
 import { describeError } from '../model/error.ts';
 import type { MasterName } from '../model/names.ts';
+import { isAbort } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { KeyedQueue } from '../runtime/keyed-queue.ts';
 import type { Log } from '../runtime/log.ts';
 import { derivePresharedKey } from '../trust/wireguard-keys.ts';
+import { type DirectKnowledge, DirectPaths } from './direct/direct-paths.ts';
+import type { RendezvousMaster } from './direct/rendezvous.ts';
 import type { HostKeeper } from './host-keeper.ts';
 import { mastersOf, type TrustedMaster, trustedMastersOf } from './master-trust.ts';
 import type { MemberIdentity } from './member-directory.ts';
@@ -42,6 +46,8 @@ export interface MembershipOptions {
   readonly identity: MemberIdentity;
   /** The name of the interface of a slot. */
   readonly interfaceName: (slot: number) => string;
+  /** The name of the interface of all direct peers. */
+  readonly directInterface: string;
 }
 
 /**
@@ -53,6 +59,7 @@ export interface MembershipOptions {
 export class Membership {
   readonly name: string;
   readonly paths: MembershipPaths;
+  readonly direct: DirectPaths;
   readonly #options: MembershipOptions;
   readonly #dependencies: MembershipDependencies;
   readonly #endpoints: PathEndpoints;
@@ -75,6 +82,7 @@ export class Membership {
     this.paths.onChange(() => void this.#rememberUse());
     const onLate = () => void this.#applyLate();
     this.#endpoints = new PathEndpoints(this.name, { ...dependencies, onLate });
+    this.direct = this.#createDirectPaths();
   }
 
   /** What it shows to masters of its VPN. */
@@ -156,6 +164,7 @@ export class Membership {
       return;
     }
     await this.#endpoints.refresh(this.#masters);
+    await this.#prepareDirect();
     await this.#apply();
   }
 
@@ -168,6 +177,7 @@ export class Membership {
     await this.#save({ ...this.#state, view, slots: slotsFor(view, this.#state.slots) });
     this.#masters = masters;
     await this.#endpoints.complete(masters);
+    await this.#prepareDirect();
     await this.#apply();
   }
 
@@ -182,6 +192,18 @@ export class Membership {
       nowMs: this.#dependencies.clock.nowMs(),
     });
     await this.#save({ ...this.#state, chain: [...chain] });
+  }
+
+  /** Whether the master brings members of the subset together. */
+  introduces(master: MasterName): boolean {
+    const contact = mastersOf(this.#state.view).find(({ name }) => name === master);
+    return contact?.wireguard.rendezvousPort !== undefined;
+  }
+
+  /** Shows a master where the direct interface sends from; nothing while its own address is not known. */
+  meet(master: MasterName): void {
+    const rendezvous = this.#rendezvousOf(master);
+    if (rendezvous && this.#state.directPort !== undefined) this.direct.meet(rendezvous);
   }
 
   /** Whether the packets to this master go by a carrier. */
@@ -225,6 +247,7 @@ export class Membership {
     const { vpn, subset, name } = this.#state.place;
     const endedAtMs = this.#dependencies.clock.nowMs();
     const tombstone: Tombstone = { version: 1, vpn: vpn.name, subset, name, reason, endedAtMs };
+    await this.direct.close();
     await this.#options.files.writeEnded(tombstone);
     this.#dependencies.pathKeeper.remove(this.name);
     await this.#dependencies.hostKeeper.remove(this.name);
@@ -253,15 +276,33 @@ export class Membership {
     const { keys, joinedAtMs, place } = this.#state;
     const { vpn, ipv4, ipv6 } = place;
     const { interfaceName: using } = this.paths.plan(this.#pathsInOrder());
+    const facts = {
+      privateKey: keys.acting.privateKey,
+      paths: masters.map((master) => this.#pathFacts(master)),
+      admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
+    };
     try {
-      await hostKeeper.set(this.name, joinedAtMs, {
-        privateKey: keys.acting.privateKey,
-        paths: masters.map((master) => this.#pathFacts(master)),
-        admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
-      });
+      await this.#applyWithDirect((direct) =>
+        hostKeeper.set(this.name, joinedAtMs, { ...facts, ...direct }),
+      );
     } finally {
       // Also when one of them failed: that one is dead then.
       pathKeeper.watch(this.name, ipv6);
+    }
+  }
+
+  /** The masters' tunnels have to be had also where the interface for direct paths cannot. */
+  async #applyWithDirect(
+    apply: (facts: { readonly direct?: DirectFacts }) => Promise<void>,
+  ): Promise<void> {
+    const direct = this.direct.facts;
+    if (!direct) return await apply({});
+    try {
+      await apply({ direct });
+    } catch (error) {
+      if (isAbort(error)) throw error;
+      this.direct.giveUp(error);
+      await apply({});
     }
   }
 
@@ -292,6 +333,60 @@ export class Membership {
       const reason = describeError(error);
       this.#dependencies.log.warn({ membership: this.name, reason }, 'late addresses not applied');
     }
+  }
+
+  #createDirectPaths(): DirectPaths {
+    const { files, state, directInterface: interfaceName } = this.#options;
+    const { place } = state;
+    const { peersPath } = files;
+    const known = () => this.#directKnowledge();
+    const options = { membership: this.name, place, interfaceName, peersPath, known };
+    const onGivenUp = () => void this.#changeDirectPort();
+    return new DirectPaths(options, { ...this.#dependencies, onGivenUp });
+  }
+
+  #directKnowledge(): DirectKnowledge {
+    const { rootCertificate, keys, view, directPort } = this.#state;
+    const masterKeys = this.#masters?.map(({ publicKey }) => publicKey) ?? [];
+    const known = { rootCertificate, ownKey: keys.acting.publicKey, masterKeys, key: view.key };
+    return directPort === undefined ? known : { ...known, port: directPort };
+  }
+
+  /** A port is chosen before a master can ask for it, and then for good: others have it on their disks. */
+  async #prepareDirect(): Promise<void> {
+    await this.direct.refreshAddresses();
+    const hasPeers = await this.direct.takeUp();
+    const isIntroduced = mastersOf(this.#state.view).some(({ name }) => this.introduces(name));
+    if (this.#state.directPort !== undefined || !(hasPeers || isIntroduced)) return;
+    await this.#choosePort();
+  }
+
+  async #choosePort(): Promise<void> {
+    const host = await this.#dependencies.host;
+    await this.#save({ ...this.#state, directPort: await host.freeUdpPort() });
+  }
+
+  /** Somebody else may have taken it. */
+  async #changeDirectPort(): Promise<void> {
+    try {
+      await this.exclusively(() => this.#choosePort());
+    } catch (error) {
+      const reason = describeError(error);
+      this.#dependencies.log.warn(
+        { membership: this.name, reason },
+        'no other port for direct paths',
+      );
+    }
+  }
+
+  #rendezvousOf(name: MasterName): RendezvousMaster | undefined {
+    const master = this.#masters?.find((trusted) => trusted.name === name);
+    const port = master?.wireguard.rendezvousPort;
+    if (!master || port === undefined) return undefined;
+    const { endpoint } = this.#endpoints.of(master);
+    if (endpoint === undefined) return undefined;
+    const { publicKey } = master;
+    return { name, publicKey, endpoint: `${endpoint.slice(0, endpoint.lastIndexOf(':'))}:${port}` };
   }
 
   #pathsInOrder(): readonly MasterPath[] {

@@ -1,7 +1,9 @@
 import type { EndReason, MasterMessage, RefusedMessage } from '../api/messages.ts';
+import type { MasterName } from '../model/names.ts';
 import { runUntilAborted } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { ControlConnection } from './control-connection.ts';
+import { DirectSession, isDirectMessage } from './direct/direct-session.ts';
 import { MemberError } from './member-error.ts';
 import type { Membership } from './membership.ts';
 import { renewalRetryMs, renewalTimeMs } from './renewal-time.ts';
@@ -10,6 +12,8 @@ import { foldViewChanges, isViewChange, type ViewChange } from './view-changes.t
 
 export interface SessionOptions {
   readonly membership: Membership;
+  /** At the other end. */
+  readonly master: MasterName;
   readonly connection: ControlConnection;
   /** The join was answered on this connection: the master knows already which view is here. */
   readonly isJoined: boolean;
@@ -36,46 +40,52 @@ export async function followSession(
   options: SessionOptions,
   dependencies: SessionDependencies,
 ): Promise<EndReason> {
-  const renewal = new AbortController();
-  const session = new Session(options, dependencies);
+  const over = new AbortController();
+  using direct = new DirectSession(options);
+  const session = new Session(options, direct, dependencies);
   try {
     session.open();
-    void runUntilAborted((signal) => session.renewInTime(signal), renewal.signal, ignoreRenewal);
+    void runUntilAborted((signal) => session.renewInTime(signal), over.signal, ignoreTimed);
+    void runUntilAborted((signal) => session.watchAddresses(signal), over.signal, ignoreTimed);
     for (;;) {
       const reason = await session.take(await options.connection.receive());
       if (reason) return reason;
     }
   } finally {
-    renewal.abort();
+    over.abort();
   }
 }
 
-/** Renewing only waits and sends; a send on a lost connection is what `receive` reports. */
-function ignoreRenewal(): void {}
+/** What has its time only waits and sends; a send on a lost connection is what `receive` reports. */
+function ignoreTimed(): void {}
 
 class Session {
   readonly #membership: Membership;
   readonly #connection: ControlConnection;
+  readonly #direct: DirectSession;
   readonly #dependencies: SessionDependencies;
   readonly #isJoined: boolean;
   #saidHello = false;
   /** A `hello` of ours may still be answered with a whole view. */
   #awaitsView = false;
 
-  constructor(options: SessionOptions, dependencies: SessionDependencies) {
+  constructor(options: SessionOptions, direct: DirectSession, dependencies: SessionDependencies) {
     this.#membership = options.membership;
     this.#connection = options.connection;
     this.#isJoined = options.isJoined;
+    this.#direct = direct;
     this.#dependencies = dependencies;
   }
 
   /**
-   * With an expired certificate a master takes one message only, `renew`, which `renewInTime` sends
+   * Who has just joined has no view to ask for, but a master that introduces members has to hear where
+   * this one is to be reached. With an expired certificate a master takes one message only, `renew`, which `renewInTime` sends
    * at once; whatever else this member wants waits for the answer.
    */
   open(): void {
     if (this.#isJoined) this.#acknowledge();
-    else if (!this.#membership.hasExpired()) this.#hello();
+    const saysHello = this.#isJoined ? this.#direct.isIntroducing : !this.#membership.hasExpired();
+    if (saysHello) this.#hello();
     void this.#connection.answered().then(this.#dependencies.onLive);
   }
 
@@ -93,6 +103,11 @@ class Session {
     }
   }
 
+  /** @throws the signal's reason */
+  watchAddresses(signal: AbortSignal): Promise<void> {
+    return this.#direct.watchAddresses(this.#dependencies.clock, () => this.#hello(), signal);
+  }
+
   /** Handles messages that came together. @returns why the membership ended, if it did */
   async take(messages: readonly MasterMessage[]): Promise<EndReason | undefined> {
     for (const message of messages) {
@@ -100,6 +115,7 @@ class Session {
       if (message.type === 'refused') return refusalEnds(message);
       if (message.type === 'admitted') throw unexpected(this.#connection.endpoint, message.type);
       if (message.type === 'renewed') await this.#renewed(message.chain);
+      if (isDirectMessage(message)) await this.#direct.take(message);
     }
     await this.#change(messages.filter(isViewChange));
     return undefined;
@@ -129,7 +145,9 @@ class Session {
     this.#saidHello = true;
     this.#awaitsView = true;
     const { appliedRevision, appliedEpoch } = this.#membership;
-    this.#connection.send({ type: 'hello', appliedRevision, appliedEpoch });
+    const direct = this.#direct.contact();
+    const applied = { appliedRevision, appliedEpoch };
+    this.#connection.send({ type: 'hello', ...applied, ...(direct ? { direct } : {}) });
   }
 
   #acknowledge(): void {

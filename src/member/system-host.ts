@@ -1,12 +1,23 @@
-import { release } from 'node:os';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { networkInterfaces, release } from 'node:os';
 import { createHost, type Host } from '../host/host.ts';
 import { tunnelMtuBytes, underlayMtuBytes } from '../host/mtu.ts';
 import { assertNoOverlap } from '../host/network-overlap.ts';
 import type { Runner } from '../host/runner.ts';
+import { parseAddress } from '../model/prefix.ts';
+import { LinkAddresses } from '../paths/link-addresses.ts';
 import { PathMonitor } from '../paths/path-monitor.ts';
+import { ProbeSocket } from '../paths/probe-socket.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import type { MemberHost, TunnelObservation } from './member-host.ts';
+import type {
+  DirectObservation,
+  MemberHost,
+  NetworkAddress,
+  ProbeChannel,
+  TunnelObservation,
+} from './member-host.ts';
 
 /**
  * The machine's own network, driven through `src/host`.
@@ -30,7 +41,39 @@ export async function createSystemHost(
     observe: async () => observationsByInterface(await host.observe()),
     assertNoOverlap: (prefixes) => assertNoOverlap(prefixes, ownInterfaces, runner),
     watchPaths: (onChange) => new PathMonitor({ clock: systemClock, log, onChange }),
+    observePeers: async (interfaceName) => observationsOf(interfaceName, await host.observe()),
+    openProbes: (options, onMessage) => following(new ProbeSocket(options, { log, onMessage })),
+    networkAddresses: readNetworkAddresses,
+    freeUdpPort,
   };
+}
+
+function following(socket: ProbeSocket): ProbeChannel {
+  return {
+    send: (message, to) => void socket.send(message, to),
+    follow: () => socket.follow(LinkAddresses.read()),
+    close: () => socket.close(),
+  };
+}
+
+/** Without those that are bound to one link: they mean nothing elsewhere. */
+function readNetworkAddresses(): readonly NetworkAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([interfaceName, addresses = []]) =>
+    addresses
+      .filter(({ internal, scopeid = 0 }) => !internal && scopeid === 0)
+      .map(({ address }) => ({ interfaceName, address: parseAddress(address) })),
+  );
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket({ type: 'udp6' });
+  try {
+    socket.bind(0);
+    await once(socket, 'listening');
+    return socket.address().port;
+  } finally {
+    socket.close();
+  }
 }
 
 function describeBackend({ backend }: Host): MemberHost['wireguard'] {
@@ -39,18 +82,27 @@ function describeBackend({ backend }: Host): MemberHost['wireguard'] {
     : { backend: 'wireguard-go', version: backend.version };
 }
 
-function observationsByInterface(
-  peers: Awaited<ReturnType<Host['observe']>>,
-): ReadonlyMap<string, TunnelObservation> {
-  return new Map(
-    peers.map(({ interfaceName, endpoint, latestHandshakeMs, receivedBytes, sentBytes }) => [
-      interfaceName,
-      {
-        receivedBytes,
-        sentBytes,
-        ...(endpoint === undefined ? {} : { endpoint }),
-        ...(latestHandshakeMs === undefined ? {} : { handshakeAtMs: latestHandshakeMs }),
-      },
-    ]),
-  );
+type PeerObservations = Awaited<ReturnType<Host['observe']>>;
+
+function observationsByInterface(peers: PeerObservations): ReadonlyMap<string, TunnelObservation> {
+  return new Map(peers.map((peer) => [peer.interfaceName, observationOf(peer)]));
+}
+
+function observationsOf(
+  interfaceName: string,
+  peers: PeerObservations,
+): readonly DirectObservation[] {
+  return peers
+    .filter((peer) => peer.interfaceName === interfaceName)
+    .map((peer) => ({ publicKey: peer.publicKey, ...observationOf(peer) }));
+}
+
+function observationOf(peer: PeerObservations[number]): TunnelObservation {
+  const { endpoint, latestHandshakeMs, receivedBytes, sentBytes } = peer;
+  return {
+    receivedBytes,
+    sentBytes,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(latestHandshakeMs === undefined ? {} : { handshakeAtMs: latestHandshakeMs }),
+  };
 }

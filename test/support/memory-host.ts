@@ -1,6 +1,17 @@
-import type { MemberHost, PathWatch, TunnelObservation } from '../../src/member/member-host.ts';
+import type {
+  DirectObservation,
+  MemberHost,
+  NetworkAddress,
+  PathWatch,
+  ProbeChannel,
+  TunnelObservation,
+} from '../../src/member/member-host.ts';
 import type { HostState, InterfaceState } from '../../src/model/host-state.ts';
+import type { Address } from '../../src/model/prefix.ts';
+import type { WireguardPublicKey } from '../../src/model/wireguard-key.ts';
 import type { WatchedPath } from '../../src/paths/path-monitor.ts';
+import type { ProbeMessage } from '../../src/paths/probe-message.ts';
+import type { ProbeSocketOptions } from '../../src/paths/probe-socket.ts';
 
 /** A machine whose whole network configuration is the last state that was applied. */
 export class MemoryHost implements MemberHost {
@@ -12,7 +23,15 @@ export class MemoryHost implements MemberHost {
   overlap: Error | undefined;
   /** The tunnels that are to be watched. */
   watched: readonly WatchedPath[] = [];
+  networkAddresses: () => readonly NetworkAddress[] = () => [];
+  /** Handed out one after the other. */
+  nextPort = 40_001;
+  /** What WireGuard says of direct peers, beside that it has them. */
+  readonly observed = new Map<WireguardPublicKey, Partial<DirectObservation>>();
+  /** Takes what is sent to direct peers. */
+  onProbe: (message: ProbeMessage, to: Address) => void = () => {};
   readonly #dead = new Set<string>();
+  #onProbeHeard: (message: ProbeMessage, from: Address) => void = () => {};
   #onPathChange: () => void = () => {};
 
   get interfaces(): readonly InterfaceState[] {
@@ -37,6 +56,39 @@ export class MemoryHost implements MemberHost {
 
   async assertNoOverlap(): Promise<void> {
     if (this.overlap) throw this.overlap;
+  }
+
+  async observePeers(interfaceName: string): Promise<readonly DirectObservation[]> {
+    const peers = this.interfaces.find(({ name }) => name === interfaceName)?.peers ?? [];
+    return peers.map(({ publicKey, endpoint }) => ({
+      ...{ publicKey, receivedBytes: 0, sentBytes: 0 },
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...this.observed.get(publicKey),
+    }));
+  }
+
+  openProbes(
+    _options: ProbeSocketOptions,
+    onMessage: (message: ProbeMessage, from: Address) => void,
+  ): ProbeChannel {
+    this.#onProbeHeard = onMessage;
+    return {
+      send: (message, to) => this.onProbe(message, to),
+      follow: () => {},
+      close: () => {
+        this.#onProbeHeard = () => {};
+      },
+    };
+  }
+
+  async freeUdpPort(): Promise<number> {
+    this.nextPort += 1;
+    return this.nextPort - 1;
+  }
+
+  /** Something comes out of the direct interface. */
+  hearProbe(message: ProbeMessage, from: Address): void {
+    this.#onProbeHeard(message, from);
   }
 
   watchPaths(onChange: () => void): PathWatch {
