@@ -8,6 +8,7 @@ import {
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
+import { directPathSchema } from './direct-messages.ts';
 import { timeMs } from './endpoint-parts.ts';
 
 /*
@@ -111,6 +112,12 @@ export const membershipStatusSchema = z.object({
   ),
   /** How often traffic has moved from one master to another since the daemon's start. */
   pathMoves: z.number().int().optional(),
+  /** Those that failed lately as well. */
+  direct: z.array(directPathSchema).default([]),
+  /** How often traffic has moved between a master and a direct path since the daemon's start. */
+  directMoves: z.number().int().optional(),
+  /** How often a master has introduced somebody who was not to be trusted. */
+  introductionsRefused: z.number().int().optional(),
 });
 export type MembershipStatus = z.infer<typeof membershipStatusSchema>;
 

@@ -10,13 +10,16 @@ interface Entry {
   readonly facts: MembershipFacts;
 }
 
+/** Whoever stops a daemon does not wait much longer. */
+const longestLeaveMs = 5_000;
+
 /**
  * The one place that tells the host what to look like, for all memberships together: they share
  * one routing table. Changes that come while an earlier state is being applied are applied together.
  */
 export class HostKeeper {
   readonly #host: Promise<MemberHost>;
-  readonly #signal: AbortSignal;
+  #signal: AbortSignal;
   readonly #entries = new Map<string, Entry>();
   readonly #loop = new LatestLoop(() => this.#apply());
 
@@ -59,9 +62,11 @@ export class HostKeeper {
 
   /**
    * Takes all direct paths out of use, for when nobody is going to watch them any more: a dead one would
-   * swallow packets until the next start. Peers and tunnels stay.
+   * swallow packets until the next start. Peers and tunnels stay. It is the last that is asked of the
+   * host, and done although everything else is stopped.
    */
   async leaveDirect(): Promise<void> {
+    this.#signal = AbortSignal.timeout(longestLeaveMs);
     for (const [membership, { order, facts }] of this.#entries) {
       const { direct } = facts;
       if (!direct?.peers.some(({ isRouted }) => isRouted)) continue;

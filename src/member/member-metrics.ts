@@ -1,3 +1,4 @@
+import { directStateSchema } from '../api/direct-messages.ts';
 import { type MemberPath, type MemberStatus, sessionStateSchema } from '../api/member-local.ts';
 import type { ControlCount } from './control-counts.ts';
 
@@ -95,6 +96,25 @@ const gauges: readonly {
     name: 'hanse_member_path_moves',
     help: 'Moves of traffic from one master to another since the start',
     values: ({ pathMoves }) => [[{}, pathMoves]],
+  },
+  {
+    name: 'hanse_member_direct_paths',
+    help: 'Direct paths to other members by state; failed ones count for a minute',
+    values: ({ direct }) =>
+      directStateSchema.options.map((state) => [
+        { state },
+        direct.filter((path) => path.state === state).length,
+      ]),
+  },
+  {
+    name: 'hanse_member_direct_moves',
+    help: 'Moves of traffic between a master and a direct path since the start',
+    values: ({ directMoves }) => [[{}, directMoves]],
+  },
+  {
+    name: 'hanse_member_introductions_refused',
+    help: 'Members that a master has introduced and that were not to be trusted, since the start',
+    values: ({ introductionsRefused }) => [[{}, introductionsRefused]],
   },
   {
     name: 'hanse_member_path_round_trip_seconds',

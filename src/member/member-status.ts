@@ -1,3 +1,4 @@
+import type { DirectPath } from '../api/direct-messages.ts';
 import type { MemberPath, MemberStatus, MembershipStatus } from '../api/member-local.ts';
 import type { MasterContact } from '../api/messages.ts';
 import type { PathStatus } from '../paths/path-monitor.ts';
@@ -26,12 +27,16 @@ export async function readMemberStatus(
   host: MemberHost,
 ): Promise<MemberStatus> {
   const tunnels = await host.observe();
-  const memberships = [...facts.entries].map(([membership, entry]) => {
-    if (entry.kind === 'running') return runningStatus(entry.loop, { ...facts, tunnels });
+  const read = async ([membership, entry]: [string, MemberEntry]) => {
+    if (entry.kind === 'running') {
+      const direct = await entry.loop.membership.direct.report();
+      return runningStatus(entry.loop, { ...facts, tunnels, direct });
+    }
     return entry.kind === 'joining'
       ? joiningStatus(membership, entry)
       : endedStatus(membership, entry);
-  });
+  };
+  const memberships = await Promise.all([...facts.entries].map(read));
   return { startedAtMs: facts.startedAtMs, wireguard: host.wireguard, memberships };
 }
 
@@ -41,7 +46,7 @@ function joiningStatus(
 ): MembershipStatus {
   const { vpn, subset } = invite;
   const session = { state: 'joining', sinceMs, reconnects: 0 } as const;
-  return { membership, vpn, subset, name, session, masters: [] };
+  return { membership, vpn, subset, name, session, masters: [], direct: [] };
 }
 
 /** Of a membership of which there is the tombstone only. */
@@ -51,10 +56,14 @@ export function endedStatus(
 ): MembershipStatus {
   const { vpn, subset, name, reason, endedAtMs } = tombstone;
   const session = { state: 'ended', sinceMs: endedAtMs, reconnects: 0 } as const;
-  return { membership, vpn, subset, name, session, endReason: reason, masters: [] };
+  const empty = { masters: [], direct: [] };
+  return { membership, vpn, subset, name, session, endReason: reason, ...empty };
 }
 
-function runningStatus(loop: MembershipLoop, facts: TunnelFacts): MembershipStatus {
+function runningStatus(
+  loop: MembershipLoop,
+  facts: TunnelFacts & { readonly direct: readonly DirectPath[] },
+): MembershipStatus {
   const { membership, status } = loop;
   const { place, view, chain } = membership.state;
   const { ipv4, ipv6, vpn, subset, name } = place;
@@ -75,6 +84,9 @@ function runningStatus(loop: MembershipLoop, facts: TunnelFacts): MembershipStat
       ...pathStatus(contact, membership, facts),
     })),
     pathMoves: membership.paths.moves,
+    direct: [...facts.direct],
+    directMoves: membership.direct.moves,
+    introductionsRefused: membership.direct.refused,
   };
 }
 

@@ -80,6 +80,7 @@ export async function runMember(
   };
   const member = new Member({ directory, identity }, parts, stopped);
   cleanup.defer(async () => {
+    await leaveDirectPaths(hostKeeper, dependencies.log);
     stop.abort();
     await member.idle();
   });
@@ -97,6 +98,13 @@ export async function runMember(
   }
   await member.idle();
   return signal.aborted ? 'stopped' : 'all-ended';
+}
+
+/** While nobody watches them, packets go by masters: a direct path that dies would swallow them. */
+async function leaveDirectPaths(hostKeeper: HostKeeper, log: Log): Promise<void> {
+  await hostKeeper.leaveDirect().catch((error: unknown) => {
+    log.error({ err: error }, 'direct paths are still in use');
+  });
 }
 
 /** How a member's interfaces are marked, see `ownerMark`. */

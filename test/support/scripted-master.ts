@@ -29,6 +29,8 @@ export interface ScriptedMasterOptions {
   readonly credentials?: Credentials;
   /** Sent behind the chain instead of its own root. */
   readonly rootCertificate?: string;
+  /** It introduces members to each other, and listens there for their direct interfaces. */
+  readonly rendezvousPort?: number;
 }
 
 /** The master end of control sessions, told step by step by a test what to say. */
@@ -37,6 +39,7 @@ export class ScriptedMaster implements AsyncDisposable {
   readonly name: MasterName;
   readonly credentials: Credentials;
   readonly endpoint: Endpoint;
+  readonly rendezvousPort: number | undefined;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   readonly #arrived: ScriptedSession[] = [];
@@ -45,13 +48,14 @@ export class ScriptedMaster implements AsyncDisposable {
   #isOver = false;
 
   private constructor(
-    parts: Pick<ScriptedMaster, 'bed' | 'name' | 'credentials' | 'endpoint'>,
+    parts: Pick<ScriptedMaster, 'bed' | 'name' | 'credentials' | 'endpoint' | 'rendezvousPort'>,
     server: Server,
   ) {
     this.bed = parts.bed;
     this.name = parts.name;
     this.credentials = parts.credentials;
     this.endpoint = parts.endpoint;
+    this.rendezvousPort = parts.rendezvousPort;
     this.#server = server;
     this.#closed = once(server, 'close');
     this.#sockets = new WebSocketServer({ server, path: sessionPath });
@@ -80,7 +84,9 @@ export class ScriptedMaster implements AsyncDisposable {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const endpoint = endpointSchema.parse(`127.0.0.1:${port}`);
-    return new ScriptedMaster({ bed, name: identity.name, credentials, endpoint }, server);
+    const { rendezvousPort } = options;
+    const parts = { bed, name: identity.name, credentials, endpoint, rendezvousPort };
+    return new ScriptedMaster(parts, server);
   }
 
   /** The next session that a member opens. */
@@ -109,8 +115,9 @@ export class ScriptedMaster implements AsyncDisposable {
   }
 
   get contact(): View['acting'] {
-    const { name, endpoint, credentials } = this;
-    const wireguard = { host: '192.0.2.1', port: 51_820 };
+    const { name, endpoint, credentials, rendezvousPort } = this;
+    const rendezvous = rendezvousPort === undefined ? {} : { rendezvousPort };
+    const wireguard = { host: '192.0.2.1', port: 51_820, ...rendezvous };
     return { name, control: endpoint, wireguard, chain: [...credentials.chain] };
   }
 

@@ -1,3 +1,4 @@
+import type { DirectPath } from '../../api/direct-messages.ts';
 import type { MasterStatus } from '../../api/endpoints.ts';
 import type { MemberPath, MemberStatus, MembershipStatus } from '../../api/member-local.ts';
 import { formatBytes, formatDuration, formatRelative } from './human-units.ts';
@@ -44,7 +45,11 @@ export function formatEndedMemberships(
 
 function formatMemberships(memberships: readonly MembershipStatus[], nowMs: number): string {
   return memberships
-    .map((one) => `\n${formatFields(membershipFields(one, nowMs))}${formatPaths(one, nowMs)}`)
+    .flatMap((one) => [
+      `\n${formatFields(membershipFields(one, nowMs))}`,
+      formatPaths(one, nowMs),
+      formatDirectPaths(one),
+    ])
     .join('');
 }
 
@@ -120,6 +125,24 @@ function membershipFields(
 /** One line for each master, the preferred one first. */
 function formatPaths({ masters }: MembershipStatus, nowMs: number): string {
   return masters.length === 0 ? '' : `\n${formatTable(pathColumns(nowMs), masters)}`;
+}
+
+/** One line for each other member that was introduced, the earliest first. */
+function formatDirectPaths({ direct }: MembershipStatus): string {
+  return direct.length === 0 ? '' : `\n${formatTable(directColumns, direct)}`;
+}
+
+const directColumns: readonly Column<DirectPath>[] = [
+  { heading: 'DIRECT', cell: ({ name }) => name },
+  { heading: 'STATE', cell: ({ state, ageMs }) => `${state} for ${formatDuration(ageMs)}` },
+  { heading: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '-' },
+  { heading: 'ROUND TRIP', cell: ({ roundTripMs }) => roundTrip(roundTripMs) },
+  { heading: 'HANDSHAKE', cell: ({ handshakeAgeMs }) => handshake(handshakeAgeMs) },
+  { heading: 'WHY', cell: ({ reason }) => reason },
+];
+
+function roundTrip(durationMs: number | undefined): string {
+  return durationMs === undefined ? '-' : `${durationMs.toFixed(1)} ms`;
 }
 
 type MemberMaster = MembershipStatus['masters'][number];

@@ -68,10 +68,12 @@ export class DirectWatch {
     this.#probes = probes;
     try {
       for (;;) {
-        if (peers.isBusy) await clock.sleep(directTickMs, signal);
+        const wasBusy = peers.isBusy;
+        if (wasBusy) await clock.sleep(directTickMs, signal);
         else await this.#untilWoken(signal);
         signal.throwIfAborted();
-        this.#tick();
+        // What has just begun has not lasted for a tick yet.
+        if (wasBusy || !peers.isBusy) this.#tick();
       }
     } finally {
       this.#probes = undefined;

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { CertificateBed, hourMs } from '../../../test/support/certificate-bed.ts';
+import { parseMemberName } from '../../model/names.ts';
+import { parseAddress, parsePrefix } from '../../model/prefix.ts';
+import { wireguardPublicKeySchema } from '../../model/wireguard-key.ts';
+import {
+  checkIntroduction,
+  type IntroductionFacts,
+  type TrustedPeer,
+} from './introduction-check.ts';
+
+const key = (byte: number) =>
+  wireguardPublicKeySchema.parse(Buffer.alloc(32, byte).toString('base64'));
+
+let bed: CertificateBed;
+let honest: Parameters<typeof checkIntroduction>[0];
+let facts: IntroductionFacts;
+
+before(async () => {
+  bed = await CertificateBed.create();
+  const { chain } = await bed.issue(bed.member('east', 'bela'));
+  honest = {
+    name: parseMemberName('bela'),
+    chain: [...chain],
+    ipv4: parseAddress('100.64.0.3'),
+    ipv6: parseAddress('fd12:3456:789a:1::3'),
+    candidates: ['192.0.2.7:40001', '[2001:db8::7]:40001'],
+  };
+  const { subset, name, vpn } = bed.member('east', 'anna');
+  facts = {
+    place: {
+      vpn: {
+        ...{ name: vpn, id: '00c0ffee', keying: 'per-subset' },
+        prefixes: [parsePrefix('fd12:3456:789a::/48'), parsePrefix('100.64.0.0/10')],
+      },
+      ...{ subset, name },
+      ipv4: parseAddress('100.64.0.2'),
+      ipv6: parseAddress('fd12:3456:789a:1::2'),
+    },
+    rootCertificate: bed.root.certificatePem,
+    ...{ ownKey: key(1), masterKeys: [], others: [], nowMs: bed.nowMs },
+  };
+});
+
+const check = (
+  changes: Partial<typeof honest>,
+  known: Partial<IntroductionFacts> = {},
+): Promise<TrustedPeer> => checkIntroduction({ ...honest, ...changes }, { ...facts, ...known });
+
+const refused =
+  (problem: RegExp) => (error: { readonly code?: string; readonly message: string }) =>
+    error.code === 'untrusted-peer' && problem.test(error.message);
+
+test('an honest introduction names a peer and its certificate’s end', async () => {
+  const peer = await check({});
+  assert.equal(peer.name, 'bela');
+  assert.equal(Math.round((peer.endsAtMs - bed.nowMs) / 1_000), hourMs / 1_000);
+});
+
+test('a chain to another root is refused', async () => {
+  const other = await CertificateBed.create();
+  const { chain } = await other.issue(other.member('east', 'bela'));
+  await assert.rejects(check({ chain: [...chain] }), refused(/does not lead to the root/));
+});
+
+test('a member of another subset is refused', async () => {
+  const { chain } = await bed.issue(bed.member('west', 'bela'));
+  await assert.rejects(check({ chain: [...chain] }), refused(/west/));
+});
+
+test('a name that is not the certificate’s is refused', async () => {
+  await assert.rejects(check({ name: parseMemberName('carl') }), refused(/expected carl/));
+});
+
+test('a master’s certificate is no member’s', async () => {
+  const { chain } = await bed.issue(bed.master('bela'));
+  await assert.rejects(check({ chain: [...chain] }), refused(/certificate is for/));
+});
+
+test('a certificate that has ended is refused', async () => {
+  const late = { nowMs: bed.nowMs + 2 * hourMs };
+  await assert.rejects(check({}, late), refused(/expired/));
+});
+
+test('the own key and the keys of masters are nobody else’s', async () => {
+  const { publicKey } = await check({});
+  await assert.rejects(check({}, { ownKey: publicKey }), refused(/key of this member/));
+  await assert.rejects(check({}, { masterKeys: [publicKey] }), refused(/key of a master/));
+});
+
+test('addresses that no other member of the subset can have are refused', async () => {
+  const ipv4 = (text: string) => check({ ipv4: parseAddress(text) });
+  const ipv6 = (text: string) => check({ ipv6: parseAddress(text) });
+  await assert.rejects(ipv4('192.0.2.1'), refused(/not of this VPN/));
+  await assert.rejects(ipv6('2001:db8::3'), refused(/not of this VPN/));
+  await assert.rejects(ipv6('fd12:3456:789a:2::3'), refused(/another subset/));
+  await assert.rejects(ipv6('fd12:3456:789a:1::1'), refused(/no member can have/));
+  await assert.rejects(ipv6('fd12:3456:789a:1:1::3'), refused(/no member can have/));
+  await assert.rejects(ipv4('100.64.0.2'), refused(/address of this member/));
+  await assert.rejects(ipv6('fd12:3456:789a:1::2'), refused(/address of this member/));
+  await assert.rejects(ipv4('fd12:3456:789a:1::3'), refused(/wrong kinds/));
+});
+
+test('an address belongs to whoever has it first', async () => {
+  const { ipv4, ipv6 } = honest;
+  const other = { publicKey: key(7), ipv4, ipv6: parseAddress('fd12:3456:789a:1::9') };
+  await assert.rejects(check({}, { others: [other] }), refused(/another peer has its address/));
+  const same = { publicKey: (await check({})).publicKey, ipv4, ipv6 };
+  assert.ok(await check({}, { others: [same] }));
+});
+
+test('a candidate is a numeric address outside of the VPN', async () => {
+  for (const candidate of ['999.1.1.1:1', '192.0.2.7:70000', '[:::1]:5', '192.0.2.7:0']) {
+    await assert.rejects(check({ candidates: [candidate] }), refused(/no address and port/));
+  }
+  await assert.rejects(check({ candidates: ['100.64.0.9:5'] }), refused(/within the VPN/));
+});
