@@ -92,7 +92,7 @@ export class DirectPaths {
     const watched = { peers: this.#peers, rendezvous: this.#rendezvous };
     this.#watch = new DirectWatch(
       { interfaceName, ipv6: place.ipv6, ...watched },
-      { ...dependencies, onRendezvousOver: () => this.#applySoon() },
+      { ...dependencies, onRendezvousOver: () => void this.#applySoon() },
     );
   }
 
@@ -151,7 +151,7 @@ export class DirectPaths {
     if (this.#isClosed) return;
     this.#rendezvous.meet(master, this.#dependencies.clock.monotonicMs());
     this.#host.make();
-    this.#applySoon();
+    void this.#applySoon();
   }
 
   /** Tries whom the master introduces, if the root vouches for it; what else it says changes nothing. */
@@ -250,7 +250,7 @@ export class DirectPaths {
   #changed(peer: DirectPeer, before: PeerPhase): void {
     const { phase, publicKey, trusted } = peer;
     if (phase === 'gone') this.#peers.delete(publicKey);
-    this.#applySoon();
+    const applied = this.#applySoon();
     if (phase === before) return;
     if (phase === 'direct' || before === 'direct') this.#moves += 1;
     // With the endpoint that it was found at.
@@ -258,12 +258,18 @@ export class DirectPaths {
     if (phase === 'gone') this.#saveSoon();
     const fields = { membership: this.#options.membership, peer: trusted.name, state: phase };
     this.#dependencies.log.debug(fields, 'a direct path has changed');
+    // What is told is what the kernel does.
+    void applied.then(() => this.#tell());
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #applySoon(): void {
+  /** Resolves also when it could not be done. */
+  #applySoon(): Promise<void> {
     this.#watch.wake();
-    this.#host.apply().catch((error: unknown) => {
+    return this.#host.apply().catch((error: unknown) => {
       if (!this.#isClosed && !isAbort(error)) this.giveUp(error);
     });
   }
