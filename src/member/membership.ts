@@ -1,16 +1,19 @@
 import type { MasterContact, View } from '../api/messages.ts';
-import type { DirectFacts } from '../core/direct-plan.ts';
 import { betterMaster, orderFor, sessionOrder } from '../core/member-masters.ts';
 import type { PathFacts } from '../core/member-plan.ts';
 import { describeError } from '../model/error.ts';
 import type { MasterName } from '../model/names.ts';
-import { isAbort } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { KeyedQueue } from '../runtime/keyed-queue.ts';
 import type { Log } from '../runtime/log.ts';
 import { derivePresharedKey } from '../trust/wireguard-keys.ts';
-import { type DirectKnowledge, DirectPaths } from './direct/direct-paths.ts';
-import type { RendezvousMaster } from './direct/rendezvous.ts';
+import { DirectPaths } from './direct/direct-paths.ts';
+import {
+  applyWithDirect,
+  directKnowledge,
+  introducesMembers,
+  rendezvousWith,
+} from './direct/membership-facts.ts';
 import type { HostKeeper } from './host-keeper.ts';
 import { mastersOf, type TrustedMaster, trustedMastersOf } from './master-trust.ts';
 import type { MemberIdentity } from './member-directory.ts';
@@ -196,13 +199,13 @@ export class Membership {
 
   /** Whether the master brings members of the subset together. */
   introduces(master: MasterName): boolean {
-    const contact = mastersOf(this.#state.view).find(({ name }) => name === master);
-    return contact?.wireguard.rendezvousPort !== undefined;
+    return introducesMembers(this.#state.view, master);
   }
 
   /** Shows a master where the direct interface sends from; nothing while its own address is not known. */
-  meet(master: MasterName): void {
-    const rendezvous = this.#rendezvousOf(master);
+  meet(name: MasterName): void {
+    const master = this.#masters?.find((trusted) => trusted.name === name);
+    const rendezvous = master && rendezvousWith(master, this.#endpoints.of(master).endpoint);
     if (rendezvous && this.#state.directPort !== undefined) this.direct.meet(rendezvous);
   }
 
@@ -282,27 +285,12 @@ export class Membership {
       admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
     };
     try {
-      await this.#applyWithDirect((direct) =>
+      await applyWithDirect(this.direct, (direct) =>
         hostKeeper.set(this.name, joinedAtMs, { ...facts, ...direct }),
       );
     } finally {
       // Also when one of them failed: that one is dead then.
       pathKeeper.watch(this.name, ipv6);
-    }
-  }
-
-  /** The masters' tunnels have to be had also where the interface for direct paths cannot. */
-  async #applyWithDirect(
-    apply: (facts: { readonly direct?: DirectFacts }) => Promise<void>,
-  ): Promise<void> {
-    const direct = this.direct.facts;
-    if (!direct) return await apply({});
-    try {
-      await apply({ direct });
-    } catch (error) {
-      if (isAbort(error)) throw error;
-      this.direct.giveUp(error);
-      await apply({});
     }
   }
 
@@ -339,26 +327,27 @@ export class Membership {
     const { files, state, directInterface: interfaceName } = this.#options;
     const { place } = state;
     const { peersPath } = files;
-    const known = () => this.#directKnowledge();
+    const known = () => directKnowledge(this.#state, this.#masters ?? []);
     const options = { membership: this.name, place, interfaceName, peersPath, known };
     const onGivenUp = () => void this.#changeDirectPort();
     return new DirectPaths(options, { ...this.#dependencies, onGivenUp });
   }
 
-  #directKnowledge(): DirectKnowledge {
-    const { rootCertificate, keys, view, directPort } = this.#state;
-    const masterKeys = this.#masters?.map(({ publicKey }) => publicKey) ?? [];
-    const known = { rootCertificate, ownKey: keys.acting.publicKey, masterKeys, key: view.key };
-    return directPort === undefined ? known : { ...known, port: directPort };
-  }
-
-  /** A port is chosen before a master can ask for it, and then for good: others have it on their disks. */
+  /**
+   * A port is chosen before a master can ask for it, and then for good: others have it on their disks.
+   * What goes wrong costs the direct paths, not the membership.
+   */
   async #prepareDirect(): Promise<void> {
-    await this.direct.refreshAddresses();
-    const hasPeers = await this.direct.takeUp();
-    const isIntroduced = mastersOf(this.#state.view).some(({ name }) => this.introduces(name));
-    if (this.#state.directPort !== undefined || !(hasPeers || isIntroduced)) return;
-    await this.#choosePort();
+    try {
+      await this.direct.refreshAddresses();
+      const hasPeers = await this.direct.takeUp();
+      const { view, directPort } = this.#state;
+      const isMet = mastersOf(view).some(({ name }) => introducesMembers(view, name));
+      if (directPort === undefined && (hasPeers || isMet)) await this.#choosePort();
+    } catch (error) {
+      const reason = describeError(error);
+      this.#dependencies.log.warn({ membership: this.name, reason }, 'no direct paths for now');
+    }
   }
 
   async #choosePort(): Promise<void> {
@@ -372,21 +361,8 @@ export class Membership {
       await this.exclusively(() => this.#choosePort());
     } catch (error) {
       const reason = describeError(error);
-      this.#dependencies.log.warn(
-        { membership: this.name, reason },
-        'no other port for direct paths',
-      );
+      this.#dependencies.log.warn({ membership: this.name, reason }, 'no port for direct paths');
     }
-  }
-
-  #rendezvousOf(name: MasterName): RendezvousMaster | undefined {
-    const master = this.#masters?.find((trusted) => trusted.name === name);
-    const port = master?.wireguard.rendezvousPort;
-    if (!master || port === undefined) return undefined;
-    const { endpoint } = this.#endpoints.of(master);
-    if (endpoint === undefined) return undefined;
-    const { publicKey } = master;
-    return { name, publicKey, endpoint: `${endpoint.slice(0, endpoint.lastIndexOf(':'))}:${port}` };
   }
 
   #pathsInOrder(): readonly MasterPath[] {

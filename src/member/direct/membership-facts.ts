@@ -1,0 +1,58 @@
+import type { View } from '../../api/messages.ts';
+import type { DirectFacts } from '../../core/direct-plan.ts';
+import type { MasterName } from '../../model/names.ts';
+import { isAbort } from '../../runtime/abort.ts';
+import { mastersOf, type TrustedMaster } from '../master-trust.ts';
+import type { MembershipState } from '../membership-files.ts';
+import type { DirectKnowledge, DirectPaths } from './direct-paths.ts';
+import type { RendezvousMaster } from './rendezvous.ts';
+
+/* What direct paths are told of their membership, and it of them. */
+
+/** Whether the master brings members of the subset together. */
+export function introducesMembers(view: View, master: MasterName): boolean {
+  const contact = mastersOf(view).find(({ name }) => name === master);
+  return contact?.wireguard.rendezvousPort !== undefined;
+}
+
+/** @param masters those of the view; none while they cannot be trusted */
+export function directKnowledge(
+  { rootCertificate, keys, view, directPort }: MembershipState,
+  masters: readonly TrustedMaster[],
+): DirectKnowledge {
+  const masterKeys = masters.map(({ publicKey }) => publicKey);
+  const known = { rootCertificate, ownKey: keys.acting.publicKey, masterKeys, key: view.key };
+  return directPort === undefined ? known : { ...known, port: directPort };
+}
+
+/**
+ * @param endpoint numeric, of the master's tunnel; undefined while its name cannot be resolved
+ * @returns undefined when the direct interface cannot be shown to it
+ */
+export function rendezvousWith(
+  { name, publicKey, wireguard }: TrustedMaster,
+  endpoint: string | undefined,
+): RendezvousMaster | undefined {
+  const port = wireguard.rendezvousPort;
+  if (endpoint === undefined || port === undefined) return undefined;
+  return { name, publicKey, endpoint: `${endpoint.slice(0, endpoint.lastIndexOf(':'))}:${port}` };
+}
+
+/**
+ * Applies a membership with its direct interface, or without where that cannot be had: the tunnels to
+ * the masters have to be.
+ */
+export async function applyWithDirect(
+  paths: DirectPaths,
+  apply: (facts: { readonly direct?: DirectFacts }) => Promise<void>,
+): Promise<void> {
+  const direct = paths.facts;
+  if (!direct) return await apply({});
+  try {
+    await apply({ direct });
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    paths.giveUp(error);
+    await apply({});
+  }
+}
