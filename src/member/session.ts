@@ -105,7 +105,10 @@ class Session {
 
   /** @throws the signal's reason */
   watchAddresses(signal: AbortSignal): Promise<void> {
-    return this.#direct.watchAddresses(this.#dependencies.clock, () => this.#hello(), signal);
+    const sayHello = () => {
+      if (this.#saidHello || this.#isJoined) this.#hello();
+    };
+    return this.#direct.watchAddresses(this.#dependencies.clock, sayHello, signal);
   }
 
   /** Handles messages that came together. @returns why the membership ended, if it did */

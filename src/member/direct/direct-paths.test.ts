@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { DirectBed, type DirectEnd } from '../../../test/support/direct-bed.ts';
 import { until } from '../../../test/support/until.ts';
+import { maxDirectPeers } from '../../api/direct-messages.ts';
 import { parseMasterName } from '../../model/names.ts';
 
 const unreachable = '203.0.113.9:9';
@@ -198,6 +199,23 @@ test('what is withdrawn is gone from the host and the disk', async () => {
   assert.equal(left.peer(right), undefined);
   assert.equal(left.routes(right), false);
   assert.deepEqual(await storedNames(left), []);
+});
+
+test('no more peers are held than are allowed, and dead ones make room', async () => {
+  await using bed = await DirectBed.start();
+  const { left } = bed;
+  const others: DirectEnd[] = [];
+  for (let number = 0; number < maxDirectPeers + 1; number += 1) {
+    others.push(await bed.add(`m${number}`));
+  }
+  for (const other of others) await left.hear(other, true);
+  assert.equal(left.paths.contact?.peers.length, maxDirectPeers);
+  assert.equal(left.paths.refused, 1);
+  await bed.pass(2_000);
+  const last = others.at(-1);
+  assert.ok(last);
+  await left.hear(last, true);
+  assert.ok((await left.path(last)) !== undefined);
 });
 
 test('routes leave before what they lead to', async () => {

@@ -1,13 +1,6 @@
 import type { DirectPath, DirectState } from '../../api/direct-messages.ts';
 import { memberLinkLocal } from '../../core/addressing.ts';
-import {
-  askEveryTicks,
-  countUnanswered,
-  isDead,
-  probeBytes,
-  type Quiet,
-  watchTraffic,
-} from '../../core/direct-liveness.ts';
+import { type Quiet, watchTraffic } from '../../core/direct-liveness.ts';
 import type { PlannedPeer } from '../../core/direct-plan.ts';
 import {
   candidateOf,
@@ -25,6 +18,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { DirectObservation } from '../member-host.ts';
 import type { TrustedPeer } from './introduction-check.ts';
 import type { RememberedPeer } from './peer-files.ts';
+import { PeerProbing } from './peer-probing.ts';
 
 /**
  * - `trying`: one candidate after the other; ends in `direct` with the first answer, else in `failed`
@@ -57,6 +51,7 @@ const failureShownMs = 60_000;
 export class DirectPeer {
   readonly publicKey: WireguardPublicKey;
   readonly #dependencies: DirectPeerDependencies;
+  readonly #probing: PeerProbing;
   #trusted: TrustedPeer;
   #phase: PeerPhase = 'gone';
   #reason = '';
@@ -71,13 +66,6 @@ export class DirectPeer {
   #installation = 0;
   #wasDirect: boolean;
   #remoteHasUsed = false;
-  #ticksToAsk = 0;
-  #unansweredTicks = 0;
-  #isAnswered = false;
-  #lastAsk: { readonly sequence: number; readonly atMs: number } | undefined;
-  #roundTripMs: number | undefined;
-  /** Sent and received since the peer was put in. */
-  #probes = 0;
   #quiet: Quiet | undefined;
   #lastEndpoint: string | undefined;
 
@@ -87,6 +75,7 @@ export class DirectPeer {
     this.#trusted = trusted;
     this.#wasDirect = remembered;
     this.#dependencies = dependencies;
+    this.#probing = new PeerProbing({ clock: dependencies.clock, ask: () => this.#ask() });
   }
 
   get phase(): PeerPhase {
@@ -149,12 +138,9 @@ export class DirectPeer {
 
   tick(): void {
     this.#phaseTicks += 1;
-    const asked = this.#maybeAsk();
-    const answered = this.#isAnswered;
-    this.#isAnswered = false;
-    this.#unansweredTicks = countUnanswered(this.#unansweredTicks, { asked, answered });
+    this.#probing.tick(this.#mayAsk);
     if (this.#phase === 'trying') this.#tickTrial();
-    if (this.#phase === 'direct' && isDead(this.#unansweredTicks)) this.#die();
+    if (this.#phase === 'direct' && this.#probing.isDead) this.#die();
     if (this.#phase === 'leaving' && this.#phaseTicks >= leavingTicks) this.remove('released');
   }
 
@@ -177,7 +163,7 @@ export class DirectPeer {
   /** @returns whether it is to be answered */
   onAsk({ using }: Pick<Ask, 'using'>): boolean {
     if (!this.#isInstalled) return false;
-    this.#probes += 2;
+    this.#probing.onAsk();
     if (this.#phase === 'dormant') this.#begin(startTrial([], false), 'heard again');
     this.#isHeardInStep = true;
     if (this.#phase === 'direct' && !using) this.#follow();
@@ -187,11 +173,7 @@ export class DirectPeer {
 
   onAnswer(sequence: number): void {
     if (!this.#isInstalled) return;
-    this.#probes += 1;
-    this.#isAnswered = true;
-    if (sequence === this.#lastAsk?.sequence) {
-      this.#roundTripMs = this.#dependencies.clock.monotonicMs() - this.#lastAsk.atMs;
-    }
+    this.#probing.onAnswer(sequence);
     if (this.#phase === 'trying') this.#becomeDirect();
   }
 
@@ -199,7 +181,7 @@ export class DirectPeer {
   look({ endpoint, receivedBytes, sentBytes }: DirectObservation): void {
     if (this.#phase !== 'direct') return;
     this.#lastEndpoint = endpoint ?? this.#lastEndpoint;
-    const payloadBytes = receivedBytes + sentBytes - this.#probes * probeBytes;
+    const payloadBytes = receivedBytes + sentBytes - this.#probing.bytes;
     const nowMs = this.#dependencies.clock.monotonicMs();
     const { quiet, isIdle } = watchTraffic(this.#quiet, payloadBytes, nowMs);
     this.#quiet = quiet;
@@ -235,6 +217,7 @@ export class DirectPeer {
     const state = this.#state;
     if (state === undefined) return undefined;
     const { clock } = this.#dependencies;
+    const { roundTripMs } = this.#probing;
     const endpoint = state === 'direct' ? (seen?.endpoint ?? this.#endpoint) : this.#endpoint;
     const handshakeAgeMs =
       seen?.handshakeAtMs === undefined ? undefined : clock.nowMs() - seen.handshakeAtMs;
@@ -246,9 +229,7 @@ export class DirectPeer {
       ageMs: Math.max(0, this.ageMs),
       tried: [...triedCandidates(this.#trial)],
       ...(endpoint === undefined || state === 'failed' ? {} : { endpoint }),
-      ...(this.#roundTripMs === undefined || state !== 'direct'
-        ? {}
-        : { roundTripMs: this.#roundTripMs }),
+      ...(roundTripMs === undefined || state !== 'direct' ? {} : { roundTripMs }),
       ...(handshakeAgeMs === undefined ? {} : { handshakeAgeMs: Math.max(0, handshakeAgeMs) }),
     };
   }
@@ -270,8 +251,7 @@ export class DirectPeer {
   }
 
   #begin(trial: Trial, reason: string): void {
-    this.#roundTripMs = undefined;
-    this.#probes = 0;
+    this.#probing.begin();
     this.#startStep(trial);
     this.#enter('trying', reason);
   }
@@ -281,7 +261,7 @@ export class DirectPeer {
     this.#isStepOver = false;
     this.#isHeardInStep = false;
     this.#stepSinceMs = this.#dependencies.clock.nowMs();
-    this.#ticksToAsk = 0;
+    this.#probing.hasten();
     // Without one, WireGuard keeps to the endpoint where it hears the other end.
     this.#endpoint = candidateOf(trial);
   }
@@ -300,21 +280,10 @@ export class DirectPeer {
     return this.#isHeardInStep || candidateOf(this.#trial) !== undefined;
   }
 
-  #maybeAsk(): boolean {
-    if (!this.#mayAsk) return false;
-    this.#ticksToAsk -= 1;
-    if (this.#ticksToAsk > 0) return false;
-    this.#ask();
-    return true;
-  }
-
-  #ask(): void {
+  #ask(): number {
     const using = this.#phase === 'direct';
     const hearsYou = using || this.#isHeardInStep;
-    const sequence = this.#dependencies.ask(this.linkLocal, { using, hearsYou });
-    this.#lastAsk = { sequence, atMs: this.#dependencies.clock.monotonicMs() };
-    this.#probes += 1;
-    this.#ticksToAsk = askEveryTicks;
+    return this.#dependencies.ask(this.linkLocal, { using, hearsYou });
   }
 
   #becomeDirect(): void {
@@ -324,7 +293,7 @@ export class DirectPeer {
 
   #resume(reason: string): void {
     this.#quiet = undefined;
-    this.#unansweredTicks = 0;
+    this.#probing.forgive();
     this.#remoteHasUsed = false;
     this.#enter('direct', reason);
   }
@@ -346,7 +315,7 @@ export class DirectPeer {
     this.#phaseTicks = 0;
     this.#sinceMs = this.#dependencies.clock.monotonicMs();
     // The other end hears at once what this one does, not with the next probe.
-    this.#ticksToAsk = 0;
+    this.#probing.hasten();
     this.#dependencies.onChange(this, before);
   }
 }

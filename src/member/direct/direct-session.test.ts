@@ -143,6 +143,28 @@ test('a hello is said again when the machine has other addresses', async () => {
   assert.deepEqual(direct?.addresses, ['198.51.100.20']);
 });
 
+test('a hello is said again when a master begins to introduce members', async () => {
+  const certificates = await CertificateBed.create();
+  await using master = await ScriptedMaster.start(certificates);
+  await using directory = await memberDirectory();
+  const join = { token: await master.invite(), name: parseMemberName('web-1') };
+  const clock = new ManualClock();
+  await using _member = new RunningMember(
+    { directory: directory.path, join },
+    { clock, host: new MemoryHost() },
+  );
+  const session = await master.session();
+  session.send(await master.admission(session, await session.receive('join')));
+  await session.receive('acknowledge');
+  const { contact } = master;
+  const acting = { ...contact, wireguard: { ...contact.wireguard, rendezvousPort } };
+  session.send({ type: 'view', view: master.view(6, { acting }) });
+  await session.receive('acknowledge');
+  await until('a wait', () => clock.hasSleeper(3_000));
+  clock.advance(3_000);
+  assert.equal((await session.receive('hello')).direct?.port, 40_001);
+});
+
 test('a rendezvous shows the interface to the master for half a minute', async () => {
   await using bed = await Bed.start();
   bed.session.send({ type: 'meet' });

@@ -70,14 +70,17 @@ export class DirectSession implements Disposable {
     }
   }
 
-  /** Has `hello` said again whenever this machine is to be reached elsewhere. @throws the signal's reason */
+  /**
+   * Has `hello` said again whenever this machine is to be reached elsewhere, or the master has begun to
+   * introduce members. @throws the signal's reason
+   */
   async watchAddresses(clock: Clock, sayHello: () => void, signal: AbortSignal): Promise<void> {
     const { membership, master } = this.#options;
     for (;;) {
       await clock.sleep(addressesEveryMs, signal);
       if (!membership.introduces(master)) continue;
       await membership.direct.refreshAddresses();
-      if (this.#said !== '' && reachOf(membership.direct.contact) !== this.#said) sayHello();
+      if (reachOf(membership.direct.contact) !== this.#said) sayHello();
     }
   }
 
