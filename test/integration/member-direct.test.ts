@@ -53,22 +53,21 @@ const deviceTo = async ({ member }: Joined, other: Joined): Promise<string | und
   return / dev (\S+)/.exec(line)?.[1];
 };
 
-test('two members that are introduced talk without their master, and go back to it within a second', async () => {
-  await using stack = new AsyncDisposableStack();
+/** Two members that have joined and know nothing of each other. */
+async function joinedPair(stack: AsyncDisposableStack) {
   const { path: folder } = stack.use(await temporaryDirectory());
   const namespaces = [
     stack.use(await createNamespace('anna')),
     stack.use(await createNamespace('bela')),
   ] as const;
-  const ends = namespaces.map((namespace, at) => ({
+  const [one, other] = namespaces.map((namespace, at) => ({
     ...{ namespace, device: underlay, address: `192.0.2.${at + 1}/24` },
   })) as [never, never];
-  await connectNamespaces(...ends);
+  await connectNamespaces(one, other);
   const certificates = await CertificateBed.create();
   const master = stack.use(await ScriptedMaster.start(certificates, { rendezvousPort: 51_999 }));
   // One for both: members of a subset have one key.
   const view = master.view(5);
-
   const join = async (at: 0 | 1, name: string): Promise<Joined> => {
     const member = stack.use(await NamespaceMember.join(namespaces[at], { name, master, folder }));
     const session = await master.session();
@@ -81,47 +80,67 @@ test('two members that are introduced talk without their master, and go back to 
   };
   const anna = await join(0, 'anna');
   const bela = await join(1, 'bela');
-  const [towardsMaster] = [await deviceTo(anna, bela)];
+  const byMaster = await deviceTo(anna, bela);
+  return { anna, bela, master, isByMaster: async () => (await deviceTo(anna, bela)) === byMaster };
+}
 
-  introduce(anna, bela, true);
-  introduce(bela, anna, false);
-  const [there] = await Promise.all([
-    reported(anna.session, 'direct'),
-    reported(bela.session, 'direct'),
+async function becomeDirect(first: Joined, second: Joined): Promise<DirectPath> {
+  introduce(first, second, true);
+  introduce(second, first, false);
+  const [path] = await Promise.all([
+    reported(first.session, 'direct'),
+    reported(second.session, 'direct'),
   ]);
-  assert.equal(there.endpoint, bela.candidate);
-  assert.notEqual(await deviceTo(anna, bela), towardsMaster);
-  await anna.member.namespace.sh(`ping -c 3 -i 0.2 -W 1 ${bela.admitted.place.ipv4}`);
-  await anna.member.namespace.sh(`ping -c 1 -W 1 ${bela.admitted.place.ipv6}`);
+  return path;
+}
+
+async function ping({ member }: Joined, { admitted }: Joined): Promise<void> {
+  await member.namespace.sh(`ping -c 3 -i 0.2 -W 1 ${admitted.place.ipv4}`);
+  await member.namespace.sh(`ping -c 1 -W 1 ${admitted.place.ipv6}`);
+}
+
+test('members that are introduced talk without their master, and go back to it within a second', async () => {
+  await using stack = new AsyncDisposableStack();
+  const { anna, bela, isByMaster } = await joinedPair(stack);
+  const path = await becomeDirect(anna, bela);
+  assert.equal(path.endpoint, bela.candidate);
+  assert.equal(await isByMaster(), false);
+  await ping(anna, bela);
   const status = await anna.member.status();
   assert.deepEqual(
     status?.direct.map(({ name, state }) => [name, state]),
     [['bela', 'direct']],
   );
 
-  await namespaces[1].sh('ip link set under0 down');
+  const { sh } = bela.member.namespace;
+  const drop = `{ type filter hook ingress device ${underlay} priority -500 ; policy drop ; }`;
+  await sh('nft add table netdev cut');
+  await sh(`nft add chain netdev cut everything ${drop}`);
   const cutMs = performance.now();
-  await until(
-    'a way by the master',
-    async () => (await deviceTo(anna, bela)) === towardsMaster,
-    limitMs,
-  );
+  await until('a way by the master', isByMaster, limitMs);
   const movedMs = performance.now() - cutMs;
   assert.ok(movedMs < 1_500, `traffic was back after ${Math.round(movedMs)} ms`);
   await reported(anna.session, 'failed');
 
-  await namespaces[1].sh('ip link set under0 up');
-  introduce(anna, bela, false);
-  introduce(bela, anna, true);
-  await Promise.all([reported(anna.session, 'direct'), reported(bela.session, 'direct')]);
-  anna.session.send({ type: 'ended', reason: 'left' });
-  bela.session.send({ type: 'ended', reason: 'left' });
-  await until(
-    'nothing of it',
-    async () => {
-      const lists = await Promise.all(namespaces.map(({ sh }) => sh('ip -brief link')));
-      return lists.every((list) => !list.includes('hns'));
-    },
-    limitMs,
-  );
+  await sh('nft delete table netdev cut');
+  await becomeDirect(bela, anna);
+  await ping(anna, bela);
+  for (const { session } of [anna, bela]) session.send({ type: 'ended', reason: 'left' });
+  for (const { member } of [anna, bela]) {
+    const hasNone = async () => !(await member.namespace.sh('ip -brief link')).includes('hns');
+    await until('nothing of it', hasNone, limitMs);
+  }
+});
+
+test('a daemon that was killed takes its direct path up again, with no master to help', async () => {
+  await using stack = new AsyncDisposableStack();
+  const { anna, bela, master, isByMaster } = await joinedPair(stack);
+  await becomeDirect(anna, bela);
+  await ping(anna, bela);
+  await bela.member.kill();
+  await until('a way by the master', isByMaster, limitMs);
+  await master[Symbol.asyncDispose]();
+  bela.member.restart();
+  await until('a direct path', async () => !(await isByMaster()), limitMs);
+  await ping(anna, bela);
 });

@@ -18,7 +18,7 @@ export class NamespaceMember implements AsyncDisposable {
   readonly directory: string;
   readonly #door: ChildProcess;
   readonly #server: Server;
-  readonly #daemon: ChildProcess;
+  #daemon: ChildProcess;
 
   private constructor(
     parts: { readonly namespace: NetworkNamespace; readonly directory: string },
@@ -61,6 +61,18 @@ export class NamespaceMember implements AsyncDisposable {
     const line = ['member', 'join', await master.invite(), '--dir', directory, '--name', name];
     const daemon = forkIn(namespace, fileOf('../../src/bin/hanse.ts'), line);
     return new NamespaceMember({ namespace, directory }, door, server, daemon);
+  }
+
+  /** Without a warning. */
+  async kill(): Promise<void> {
+    this.#daemon.kill('SIGKILL');
+    await once(this.#daemon, 'exit');
+  }
+
+  /** Another daemon on what the last one has left. */
+  restart(): void {
+    const line = ['member', 'run', '--dir', this.directory];
+    this.#daemon = forkIn(this.namespace, fileOf('../../src/bin/hanse.ts'), line);
   }
 
   /** Of the only membership; undefined while there is none. */
