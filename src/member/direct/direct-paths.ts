@@ -254,7 +254,7 @@ export class DirectPaths {
     if (phase === before) return;
     if (phase === 'direct' || before === 'direct') this.#moves += 1;
     // With the endpoint that it was found at.
-    if (phase === 'direct') void this.#watch.look().then(() => this.#saveSoon());
+    if (phase === 'direct') void this.#watch.lookAnew().then(() => this.#saveSoon());
     if (phase === 'gone') this.#saveSoon();
     const fields = { membership: this.#options.membership, peer: trusted.name, state: phase };
     this.#dependencies.log.debug(fields, 'a direct path has changed');

@@ -102,6 +102,12 @@ export class DirectWatch {
     return this.#looking;
   }
 
+  /** As `look`, with what WireGuard says after this call: a look that has begun before may not know it. */
+  async lookAnew(): Promise<void> {
+    await this.#looking;
+    await this.look();
+  }
+
   async #look(): Promise<void> {
     const seen = await this.observe();
     for (const peer of this.#options.peers.all) {
