@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hostPrefix, type Prefix, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
+import {
+  addressAt,
+  hostPrefix,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  prefixBits,
+  prefixesOverlap,
+  prefixSize,
+} from '../model/prefix.ts';
 import type { AllocationRecord } from '../model/records.ts';
 import {
   AddressingError,
   addressCapacity,
   addressesAt,
+  addressIndexOf,
   blockOrdinalOf,
   blockPairs,
   masterLinkLocal,
@@ -112,6 +122,43 @@ test('every place has addresses of its own, in both families and over several bl
   assert.deepEqual(places[6], { ipv4: '10.0.0.17', ipv6: 'fd00::1:0:1:0:1' });
   assert.throws(() => addressesAt(blocks, capacity + 1), RangeError);
   assert.throws(() => addressesAt(blocks, 0), RangeError);
+});
+
+test('an address of either family leads back to its place, whatever the blocks, and no other address to any', () => {
+  const anyBlocks = fc
+    .array(fc.integer({ min: 24, max: 30 }), { minLength: 1, maxLength: 6 })
+    .map((lengths) => {
+      let allocation = nothingTaken;
+      const ipv4Blocks = lengths.map((length) => {
+        const taken = takeIpv4Block(vpnIpv4, allocation, length);
+        allocation = taken.allocation;
+        return taken.block;
+      });
+      return { ipv4Blocks, ipv6Block: parsePrefix('fd00:0:0:1::/64') };
+    });
+  fc.assert(
+    fc.property(anyBlocks, fc.nat(), (blocks, draw) => {
+      const place = 1 + (draw % addressCapacity(blocks.ipv4Blocks));
+      const { ipv4, ipv6 } = addressesAt(blocks, place);
+      assert.equal(addressIndexOf(blocks, ipv4), place);
+      assert.equal(addressIndexOf(blocks, ipv6), place);
+      for (const pair of blockPairs(blocks)) {
+        const last = prefixSize(prefixBits(pair.ipv4)) - 1n;
+        for (const offset of [0n, last]) {
+          assert.equal(addressIndexOf(blocks, addressAt(pair.ipv4, offset)), undefined);
+          assert.equal(addressIndexOf(blocks, addressAt(pair.ipv6, offset)), undefined);
+        }
+      }
+    }),
+  );
+  const blocks = {
+    ipv6Block: parsePrefix('fd00:0:0:1::/64'),
+    ipv4Blocks: [parsePrefix('10.0.0.0/29'), parsePrefix('10.0.0.16/28')],
+  };
+  const outside = ['10.0.0.9', '10.0.0.33', '9.255.255.255', 'fd00:0:0:2::1', 'fd00::1'];
+  for (const text of [...outside, 'fd00:0:0:1:1::1', 'fd00::1:0:2:0:1', '::1', 'fe80::1']) {
+    assert.equal(addressIndexOf(blocks, parseAddress(text)), undefined, text);
+  }
 });
 
 test('places are given in turn, each once, never the master’s, until none is free', () => {

@@ -2,6 +2,7 @@ import { HanseError } from '../model/error.ts';
 import {
   type Address,
   addressAt,
+  familyOf,
   hostPrefix,
   type Prefix,
   prefixBits,
@@ -93,6 +94,23 @@ export function addressesAt(
     offset -= usable;
   }
   throw new RangeError(`place ${index} is outside the blocks ${ipv4Blocks.join(', ')}`);
+}
+
+/** The inverse of `addressesAt`, for either address. @returns undefined outside of the blocks */
+export function addressIndexOf(
+  { ipv4Blocks, ipv6Block }: Blocks,
+  address: Address,
+): number | undefined {
+  const bits = bitsOf(address);
+  let before = 0;
+  for (const [ordinal, block] of ipv4Blocks.entries()) {
+    const within = familyOf(address) === 4 ? block : ipv6BlockAt(ipv6Block, ordinal);
+    const offset = bits - prefixBits(within).first;
+    const usable = usableAddresses(block);
+    if (offset >= 1n && offset <= BigInt(usable)) return before + Number(offset);
+    before += usable;
+  }
+  return undefined;
 }
 
 /** One address block of a subset: the same places in both families, so that it can be routed as one. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { PeerState } from '../model/host-state.ts';
 import { parseMasterName, parseSubsetName } from '../model/names.ts';
 import { hostPrefix, parseAddress, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
 import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
@@ -11,7 +12,13 @@ import type {
 } from '../model/wireguard-key.ts';
 import { backboneLinkLocal, subsetIpv6Block } from './addressing.ts';
 import { planBlockRoutes } from './block-routes.ts';
-import { backbonePort, blocksOf, type GatewayFacts, planGateway } from './gateway-plan.ts';
+import {
+  backbonePort,
+  blocksOf,
+  type GatewayFacts,
+  planGateway,
+  rendezvousPort,
+} from './gateway-plan.ts';
 
 const base64 = (byte: number): string => Buffer.alloc(32, byte).toString('base64');
 const vpn = {
@@ -57,7 +64,11 @@ function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
       members: base64(1) as WireguardPrivateKey,
       backbone: base64(2) as WireguardPrivateKey,
     },
-    interfaceNames: { members: 'hnsmembers', backbone: (name) => `hns${name}` },
+    interfaceNames: {
+      members: 'hnsmembers',
+      rendezvous: 'hnsrendezvous',
+      backbone: (name) => `hns${name}`,
+    },
     subsets,
     acting: new Set(own.map(({ name }) => name)),
     served,
@@ -70,6 +81,7 @@ function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
       lingering: new Set(),
       strays: [],
     }),
+    rendezvousPeers: [],
     memberPeers: own.map(({ ipv4Blocks: [block] }, at) => ({
       publicKey: base64(10 + at) as WireguardPublicKey,
       presharedKey: base64(9) as PresharedKey,
@@ -122,11 +134,11 @@ test('members of other masters appear nowhere; another master is one peer with t
   const given = facts(subsets);
   const { interfaces, gateway } = planGateway(given);
   assert.deepEqual(interfaces[0]?.peers, given.memberPeers);
-  for (const { peers } of interfaces.slice(1)) {
+  for (const { peers } of interfaces.slice(1, -1)) {
     assert.equal(peers.length, 1);
   }
   assert.deepEqual(
-    interfaces.slice(1).map(({ peers: [peer] }) => peer?.allowedIps),
+    interfaces.slice(1, -1).map(({ peers: [peer] }) => peer?.allowedIps),
     others.map(({ index }) => [vpn.ipv4, vpn.ipv6, hostPrefix(backboneLinkLocal(index))]),
   );
   assert.deepEqual(gateway?.members, [{ name: 'hnsmembers', sources: blocksOf(subset(0, 0)) }]);
@@ -136,10 +148,24 @@ test('members of other masters appear nowhere; another master is one peer with t
   ]);
 });
 
+test('the rendezvous carries nothing: it has a port, peers without addresses, and nothing else', () => {
+  const guest: PeerState = {
+    publicKey: base64(20) as WireguardPublicKey,
+    presharedKey: base64(21) as PresharedKey,
+    allowedIps: [],
+  };
+  const { interfaces } = planGateway({ ...facts([subset(0, 0)]), rendezvousPeers: [guest] });
+  const { name, listenPort, addresses, peers, routes } = interfaces.at(-1) ?? assert.fail();
+  assert.deepEqual([name, listenPort], ['hnsrendezvous', rendezvousPort(self)]);
+  assert.deepEqual([addresses, peers, routes], [[], [guest], []]);
+  const ports = others.map((other) => backbonePort(self, other));
+  assert.ok(!ports.includes(rendezvousPort(self)));
+});
+
 test('only routes move when a subset changes hands, never allowed IPs', () => {
   const peersOf = (subsets: readonly SubsetRecord[]) =>
     planGateway(facts(subsets))
-      .interfaces.slice(1)
+      .interfaces.slice(1, -1)
       .map(({ peers }) => peers);
   assert.deepEqual(peersOf([subset(0, 0), subset(1, 1)]), peersOf([subset(0, 0), subset(1, 2)]));
 });
@@ -154,19 +180,19 @@ test('a backup takes sources of a subset from the masters that serve it, and fro
   ]);
 });
 
-test("the addresses of a subset's gateway are with the master that acts for it, on all interfaces", () => {
+test("the addresses of a subset's gateway are with the master that acts for it, on all interfaces but the rendezvous", () => {
   const backedUp = { ...subset(0, 1), backups: [self.name] };
   const backup = planGateway(facts([backedUp, subset(1, 0)]));
   const own = ['100.64.1.1', 'fd12:3456:789a:2::1', '192.0.0.8'].map(parseAddress);
-  for (const { addresses } of backup.interfaces) assert.deepEqual(addresses, own);
+  for (const { addresses } of backup.interfaces.slice(0, -1)) assert.deepEqual(addresses, own);
   const acting = planGateway({ ...facts([backedUp]), acting: new Set([backedUp.name]) });
   const taken = ['100.64.0.1', 'fd12:3456:789a:1::1', '192.0.0.8'].map(parseAddress);
-  for (const { addresses } of acting.interfaces) assert.deepEqual(addresses, taken);
+  for (const { addresses } of acting.interfaces.slice(0, -1)) assert.deepEqual(addresses, taken);
 });
 
-test('an interface has an IPv4 address at any time, which is no source of what the master sends', () => {
+test('an interface that carries packets has an IPv4 address at any time, which is no source of what the master sends', () => {
   const { interfaces } = planGateway({ ...facts([subset(0, 1)]), acting: new Set() });
-  for (const { addresses, routes } of interfaces) {
+  for (const { addresses, routes } of interfaces.slice(0, -1)) {
     assert.deepEqual(addresses, ['192.0.0.8']);
     for (const { source } of routes) assert.equal(source, undefined);
   }
@@ -177,7 +203,7 @@ test('each of two masters expects the other on a port that no third one uses', (
   assert.equal(new Set(ports).size, ports.length);
   const { interfaces } = planGateway(facts([]));
   assert.deepEqual(
-    interfaces.slice(1).map(({ listenPort }) => listenPort),
+    interfaces.slice(1, -1).map(({ listenPort }) => listenPort),
     ports,
   );
   for (const [at, other] of others.entries()) {

@@ -1,3 +1,4 @@
+import { formatSocketAddress } from '../model/endpoint.ts';
 import type { HostState, InterfaceState, PeerState, RouteState } from '../model/host-state.ts';
 import type { MasterName } from '../model/names.ts';
 import { type Address, familyOf, hostPrefix, type Prefix, parseAddress } from '../model/prefix.ts';
@@ -29,7 +30,11 @@ export interface GatewayFacts {
   readonly vpn: VpnRecord;
   readonly self: MasterRecord;
   readonly keys: { readonly members: WireguardPrivateKey; readonly backbone: WireguardPrivateKey };
-  readonly interfaceNames: { readonly members: string; backbone(master: MasterName): string };
+  readonly interfaceNames: {
+    readonly members: string;
+    readonly rendezvous: string;
+    backbone(master: MasterName): string;
+  };
   /** Every subset of the directory. */
   readonly subsets: readonly SubsetRecord[];
   /** The subsets that this master acts for now: it has their gateways' addresses. */
@@ -38,6 +43,8 @@ export interface GatewayFacts {
   readonly served: ReadonlySet<string>;
   /** One per active member of the served subsets. */
   readonly memberPeers: readonly PeerState[];
+  /** One per member that is about to be introduced to others: their direct interfaces. */
+  readonly rendezvousPeers: readonly PeerState[];
   /** Each destination once; see `planBlockRoutes`. */
   readonly routes: readonly BlockRoute[];
   readonly membersMtuBytes: number;
@@ -48,8 +55,8 @@ export interface GatewayFacts {
 const backboneKeepaliveSeconds = 25;
 
 /**
- * What a master's host must look like: one interface towards its members, one towards each other
- * master, block routes over them, and the filter between them. Nothing here is proportional to the
+ * What a master's host must look like: one interface towards its members, one where they
+ * show their direct interfaces, one towards each other master, block routes over them, and the filter between them. Nothing here is proportional to the
  * members of other masters.
  */
 export function planGateway(facts: GatewayFacts): HostState {
@@ -61,6 +68,7 @@ export function planGateway(facts: GatewayFacts): HostState {
     interfaces: [
       membersInterface(facts, addresses),
       ...facts.neighbours.map((neighbour) => backboneInterface(facts, neighbour, addresses)),
+      rendezvousInterface(facts),
     ],
     gateway: {
       prefixes: vpnPrefixes(facts.vpn),
@@ -85,6 +93,14 @@ export function blocksOf({ ipv4Blocks, ipv6Block }: SubsetRecord): readonly Pref
 /** The UDP port on which `to` expects `from`: every pair of masters has an interface of its own. */
 export function backbonePort(to: MasterRecord, from: MasterRecord): number {
   return to.wireguard.backboneBasePort + from.index;
+}
+
+/**
+ * The UDP port at which members' direct interfaces show where they can be reached: the one that no
+ * master's index makes a port of the backbone.
+ */
+export function rendezvousPort({ wireguard }: MasterRecord): number {
+  return wireguard.backboneBasePort;
 }
 
 /**
@@ -117,6 +133,19 @@ function membersInterface(facts: GatewayFacts, addresses: readonly Address[]): I
   };
 }
 
+/** Nothing is carried by it: its peers may send nothing from anywhere. */
+function rendezvousInterface(facts: GatewayFacts): InterfaceState {
+  return {
+    name: facts.interfaceNames.rendezvous,
+    privateKey: facts.keys.members,
+    listenPort: rendezvousPort(facts.self),
+    mtuBytes: facts.membersMtuBytes,
+    addresses: [],
+    peers: facts.rendezvousPeers,
+    routes: [],
+  };
+}
+
 /**
  * One peer, which may carry the whole VPN: what changes when a subset changes hands are routes,
  * never allowed IPs, which would lose packets (DESIGN §6). Sources are the filter's business.
@@ -139,18 +168,13 @@ function backboneInterface(
       {
         publicKey,
         presharedKey,
-        endpoint: formatEndpoint(address, backbonePort(record, facts.self)),
+        endpoint: formatSocketAddress(address, backbonePort(record, facts.self)),
         allowedIps: [...vpnPrefixes(facts.vpn), hostPrefix(backboneLinkLocal(record.index))],
         keepaliveSeconds: backboneKeepaliveSeconds,
       },
     ],
     routes: routesVia(facts, record.name, addresses),
   };
-}
-
-/** As WireGuard wants it: IPv6 in brackets. */
-function formatEndpoint(address: Address, port: number): string {
-  return familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function routesVia(

@@ -42,10 +42,10 @@ const refusals: readonly (readonly [ports: Ports, message: RegExp])[] = [
   ],
   [
     { control: 2, members: 51_821 },
-    /^master fra already has some of UDP ports 51901 to 55995 on a\.example.*: give --backbone-base-port 55995, or another --wireguard-host$/,
+    /^master fra already has some of UDP ports 51900 to 55995 on a\.example.*: give --backbone-base-port 55996, or another --wireguard-host$/,
   ],
-  [{ control: 2, members: 47_000, base: 48_000 }, /give --backbone-base-port 55995/],
-  [{ control: 2, members: 51_821, base: 55_994 }, /give --backbone-base-port 55995/],
+  [{ control: 2, members: 47_000, base: 48_000 }, /give --backbone-base-port 55996/],
+  [{ control: 2, members: 51_821, base: 55_995 }, /give --backbone-base-port 55996/],
 ];
 for (const [ports, message] of refusals) {
   test(`${JSON.stringify(ports)} beside a master with the usual ports is refused with what would do`, () => {
@@ -60,13 +60,13 @@ test('a master whose own ports meet is refused', () => {
   const own = addresses('b.example', { members: 51_901 });
   assert.throws(() => requireFreeAddresses(own, []), {
     code: 'invalid',
-    message: /--members-port 51901 is among the ports for other masters, 51901 to 55995/,
+    message: /--members-port 51901 is among the ports for other masters, 51900 to 55995/,
   });
 });
 
 test('another host may have the same ports, and the same host what is free', () => {
   requireFreeAddresses(addresses('b.example', {}), [fra]);
-  const beside = { control: 2, members: 51_821, base: 55_995 };
+  const beside = { control: 2, members: 51_821, base: 55_996 };
   requireFreeAddresses(addresses('a.example', beside), [fra]);
 });
 

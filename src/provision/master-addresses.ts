@@ -21,7 +21,7 @@ interface PortRange {
 
 /**
  * Refuses what another master listens on already, or will: towards the master with index i, which
- * may be made in years, a master listens on its base port + i.
+ * may be made in years, a master listens on its base port + i, and on the base port for members.
  * @throws ProvisionError `address-taken`; InvalidInputError when the master's own ports meet
  */
 export function requireFreeAddresses(
@@ -42,7 +42,7 @@ export function requireFreeAddresses(
   const sameBackbone = hasPortIn(backboneRange(wireguard));
   if (sameBackbone) {
     const { first, last } = backboneRange(wireguard);
-    const what = `some of UDP ports ${first} to ${last} on ${wireguard.host}, one for each master that a VPN can have`;
+    const what = `some of UDP ports ${first} to ${last} on ${wireguard.host}, one for each master that a VPN can have and one for members`;
     throw taken(sameBackbone, what, backboneAdvice(wireguard, onHost));
   }
 }
@@ -62,7 +62,7 @@ function backboneAdvice(
   onHost: readonly MasterRecord[],
 ): string {
   const used = [membersRange(wireguard), ...onHost.flatMap((other) => portsOf(other.wireguard))];
-  const bases = [firstUnprivilegedPort, ...used.map(({ last }) => last)].sort((a, b) => b - a);
+  const bases = [firstUnprivilegedPort, ...used.map(({ last }) => last + 1)].sort((a, b) => b - a);
   const free = bases.find((backboneBasePort) => {
     const range = backboneRange({ ...wireguard, backboneBasePort });
     const fits = backboneBasePort + highestMasterIndex <= highestPort;
@@ -82,7 +82,8 @@ function membersRange({ membersPort }: MasterRecord['wireguard']): PortRange {
 
 function backboneRange({ backboneBasePort }: MasterRecord['wireguard']): PortRange {
   const last = Math.min(backboneBasePort + highestMasterIndex, highestPort);
-  return { first: backboneBasePort + 1, last };
+  // The base port itself is the rendezvous.
+  return { first: backboneBasePort, last };
 }
 
 function meets(one: PortRange, other: PortRange): boolean {

@@ -148,6 +148,11 @@ export class Roll implements RollFacts {
     return this.#byWireguardKey.get(key);
   }
 
+  /** @param index a place in the subset's blocks, see `core/addressing` */
+  findByPlace(index: number): MemberRecord | undefined {
+    return this.#byIndex.get(index);
+  }
+
   findInvite(id: string): KnownInvite | undefined {
     const known = this.#invites.get(id);
     return known && { ...known, uses: this.#uses.get(id) ?? new Map() };

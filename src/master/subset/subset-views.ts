@@ -1,4 +1,5 @@
 import type { MasterContact, View } from '../../api/messages.ts';
+import { rendezvousPort } from '../../core/gateway-plan.ts';
 import { preferenceOrders } from '../../core/master-preference.ts';
 import type { SubsetName } from '../../model/names.ts';
 import type { Directory, Known, KnownMaster } from '../directory/directory.ts';
@@ -119,5 +120,9 @@ function isNear(oneMs: number, otherMs: number): boolean {
 
 function contactOf({ record }: KnownMaster): MasterContact {
   const { name, control, wireguard, chain } = record;
-  return { name, control, wireguard: { host: wireguard.host, port: wireguard.membersPort }, chain };
+  const { host, membersPort: port } = wireguard;
+  return {
+    ...{ name, control, chain },
+    wireguard: { host, port, rendezvousPort: rendezvousPort(record) },
+  };
 }
