@@ -28,6 +28,8 @@ export const directContactSchema = z.object({
   addresses: z.array(addressSchema).max(maxCandidates),
   /** Those that are no members any more are withdrawn before anything else is answered. */
   peers: z.array(wireguardPublicKeySchema).max(maxDirectPeers),
+  /** What others check the member by: TLS does not tell a master all of what it was shown. */
+  chain: chainSchema,
 });
 export type DirectContact = z.infer<typeof directContactSchema>;
 

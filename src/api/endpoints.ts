@@ -227,7 +227,13 @@ export const memberViewSchema = z.object({
   order: z.array(masterNameSchema),
   /** The control session with the master that answers, when there is one. */
   session: z
-    .object({ sinceMs: timeMs, remote: z.string(), behindByChanges: z.boolean() })
+    .object({
+      sinceMs: timeMs,
+      remote: z.string(),
+      behindByChanges: z.boolean(),
+      /** Members that it talks to directly, as it said last. */
+      directTo: z.array(memberNameSchema).default([]),
+    })
     .optional(),
   /** What WireGuard says of it. */
   tunnel: z

@@ -123,10 +123,13 @@ for (const [sender, schema, messages, maxBytes] of directions) {
 }
 
 test('a hello may say how the member is reached directly', () => {
-  const direct = { port: 40_000, addresses: ['192.168.1.2', '2001:db8::2'], peers: [key] };
+  const direct = {
+    ...{ port: 40_000, addresses: ['192.168.1.2', '2001:db8::2'], peers: [key] },
+    chain: [certificate],
+  };
   const hello = { type: 'hello', appliedRevision: 0, appliedEpoch: 0, direct };
   assert.deepEqual(memberMessageSchema.parse(hello), hello);
-  for (const wrong of [{ port: 0 }, { addresses: ['here'] }, { peers: ['key'] }]) {
+  for (const wrong of [{ port: 0 }, { addresses: ['here'] }, { peers: ['key'] }, { chain: [] }]) {
     const spoilt = { ...hello, direct: { ...direct, ...wrong } };
     assert.equal(memberMessageSchema.safeParse(spoilt).success, false, JSON.stringify(wrong));
   }

@@ -4,6 +4,7 @@ import { HanseError } from '../model/error.ts';
  * - `not-acting`: this master does not act for the subset, or no longer. Fields: `subset`, `acting`. Retryable at the acting one.
  * - `conflict`: somebody changed the record at the same time; retryable. Fields: `key`.
  * - `no-such-subset`, `no-such-member`, `no-such-invite`, `no-such-operator`: Fields: the name.
+ * - `not-connected`: the member has no session here. Fields: `member`.
  * - `not-active`: the member is not in the roll any more. Fields: `member`, `state`.
  * - `suspended`: the member waits for an operator's confirmation; retryable. Fields: `member`, `subset`.
  * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
@@ -18,6 +19,7 @@ export type MasterErrorCode =
   | 'no-such-invite'
   | 'no-such-operator'
   | 'not-active'
+  | 'not-connected'
   | 'suspended'
   | 'refused'
   | 'not-permitted'

@@ -17,6 +17,7 @@ import { DirectoryFollower } from './directory/directory-follower.ts';
 import { GatewayKeeper } from './gateway/gateway-keeper.ts';
 import type { CallerContext } from './http/caller.ts';
 import { OperatorAccess } from './http/operator-access.ts';
+import { Introductions } from './introductions/introductions.ts';
 import type { MasterIdentity } from './master-identity.ts';
 import { MasterLinks } from './master-links.ts';
 import { MemberCertificates } from './member-certificates.ts';
@@ -67,6 +68,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   readonly gateway: GatewayKeeper;
   readonly sessions: SessionListener;
   readonly carriers: CarrierListener;
+  readonly introductions: Introductions;
   readonly access: OperatorAccess;
   readonly views: SubsetViews;
   readonly certificates: MemberCertificates;
@@ -100,6 +102,10 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
       { master: options.name, keys: options.identity.wireguard },
       { ...dependencies, directory: this.directory, subsets: this.subsets },
     );
+    this.introductions = new Introductions({
+      ...{ ...parts, hub: this.hub, subsets: this.subsets, gateway: this.gateway },
+      onIntroduced: () => dependencies.metrics.introduced(),
+    });
     const callerContext = (): CallerContext => this.#callerContext();
     this.access = new OperatorAccess({
       observer: this,
@@ -266,6 +272,11 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
 
   connected(session: MemberSession): void {
     this.#publishSession(session, 'connected');
+  }
+
+  /** Those that have a direct path to the member check it by its certificate until that ends. */
+  renewed(session: MemberSession): void {
+    this.introductions.reintroduce(session);
   }
 
   disconnected(session: MemberSession, reason: string): void {

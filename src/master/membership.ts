@@ -109,6 +109,10 @@ export class Membership implements MembershipGate {
     return this.#dependencies.views.current(served);
   }
 
+  isMember(subset: SubsetName, key: WireguardPublicKey): boolean {
+    return this.#served(subset).roll.findByWireguardKey(key)?.state === 'active';
+  }
+
   /** A followed roll may not have what was written a moment ago, so that a no is the store's to say. */
   async #refuse(member: SessionMember, roll: Roll): Promise<never> {
     const { subset, name } = member;

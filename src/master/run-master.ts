@@ -159,6 +159,7 @@ async function runTasks(
     runUntilAborted((until) => master.hub.runHeartbeats(until), signal, fail),
     runUntilAborted((until) => master.carriers.run(until), signal, fail),
     runUntilAborted((until) => master.gateway.run(until), signal, fail),
+    runUntilAborted((until) => master.introductions.run(until), signal, fail),
     runUntilAborted((until) => runUpkeep(master, environment, until), signal, fail),
   ]);
 }

@@ -12,6 +12,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   'no-such-endpoint': 404,
   conflict: 409,
   'not-active': 409,
+  'not-connected': 409,
   suspended: 409,
   refused: 409,
   'not-acting': 421,

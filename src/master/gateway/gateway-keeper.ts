@@ -1,10 +1,11 @@
 import { masterLinkLocal } from '../../core/addressing.ts';
 import { type GatewayFacts, planGateway } from '../../core/gateway-plan.ts';
+import type { Conversation } from '../../host/firewall/conversation-listing.ts';
 import type { Host, PeerObservation } from '../../host/host.ts';
 import { interfaceName } from '../../host/interface-name.ts';
 import type { PeerState } from '../../model/host-state.ts';
 import { dnsNameOf, type MasterName, type SubsetName } from '../../model/names.ts';
-import type { MasterRecord } from '../../model/records.ts';
+import type { MasterRecord, MemberRecord } from '../../model/records.ts';
 import type { WireguardPrivateKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { PathStatus } from '../../paths/path-monitor.ts';
 import { ProbeResponder } from '../../paths/probe-responder.ts';
@@ -12,6 +13,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Directory } from '../directory/directory.ts';
+import type { StoredGroupKey } from '../group-key-store.ts';
+import { Rendezvous } from '../introductions/rendezvous.ts';
 import type { ServedSubset } from '../subset/served-subset.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
 import type { Underlay } from '../underlay.ts';
@@ -55,6 +58,8 @@ const claimEveryLooks = 10;
 
 /** Keeps the master's host as the directory, the rolls and the paths to the other masters want it. */
 export class GatewayKeeper {
+  /** A change of it is in force after the next `refresh`. */
+  readonly rendezvous: Rendezvous;
   readonly #options: GatewayKeeperOptions;
   readonly #dependencies: GatewayKeeperDependencies;
   readonly #peers: MemberPeers;
@@ -73,6 +78,7 @@ export class GatewayKeeper {
     this.#dependencies = dependencies;
     this.#startedMs = clock.monotonicMs();
     this.#peers = new MemberPeers(keys.members.publicKey);
+    this.rendezvous = new Rendezvous(keys.members.publicKey);
     this.#neighbours = new Neighbours(
       { master, backboneKey: keys.backbone.publicKey },
       dependencies,
@@ -129,8 +135,20 @@ export class GatewayKeeper {
   }
 
   /** The other masters' and the members' tunnels, as WireGuard sees them. */
-  observe(): Promise<readonly PeerObservation[]> {
-    return this.#dependencies.host.observe();
+  async observe(): Promise<readonly PeerObservation[]> {
+    const { rendezvous } = this.#interfaceNames();
+    const peers = await this.#dependencies.host.observe();
+    return peers.filter(({ interfaceName }) => interfaceName !== rendezvous);
+  }
+
+  /** Where the direct interfaces of those at the rendezvous are. */
+  observeRendezvous(): Promise<readonly PeerObservation[]> {
+    return this.#dependencies.host.observeInterface(this.#interfaceNames().rendezvous);
+  }
+
+  /** Which members have exchanged packets through this master in the last seconds. */
+  conversations(): Promise<readonly Conversation[]> {
+    return this.#dependencies.host.conversations();
   }
 
   /** The UDP port on which this master's WireGuard takes members. */
@@ -197,6 +215,7 @@ export class GatewayKeeper {
       acting: new Set([...names].filter((subset) => directory.actingNow(subset) === master)),
       served: names,
       memberPeers: this.#memberPeers(served),
+      rendezvousPeers: this.rendezvous.peers((member) => keyFor(member, served)),
       routes: this.#routing.plan(names, clock.monotonicMs()),
       membersMtuBytes: this.#neighbours.membersMtuBytes,
       neighbours: this.#neighbours.current(),
@@ -256,7 +275,17 @@ export class GatewayKeeper {
     const node = dnsNameOf({ kind: 'master', vpn, name: this.#options.master });
     return {
       members: interfaceName({ vpnId: id, node, pathClass: 'members' }),
+      rendezvous: interfaceName({ vpnId: id, node, pathClass: 'rendezvous' }),
       backbone: (other) => interfaceName({ vpnId: id, node, pathClass: `backbone:${other}` }),
     };
   }
+}
+
+/** The subset's newest key, for who is an active member still, with the same WireGuard key. */
+function keyFor(
+  { subset, name, keys }: MemberRecord,
+  served: ReadonlyMap<SubsetName, ServedSubset>,
+): StoredGroupKey | undefined {
+  const of = served.get(subset);
+  return of?.roll.findActive(name)?.keys.acting === keys.acting ? of.key : undefined;
 }

@@ -3,6 +3,7 @@ import { directoryView } from '../../api/directory-view.ts';
 import * as api from '../../api/endpoints.ts';
 import { getKeyStatus, rotateKey } from '../../api/key-endpoints.ts';
 import { listOperators, revokeOperator } from '../../api/operator-endpoints.ts';
+import { getMemberPaths } from '../../api/path-endpoints.ts';
 import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
 import type { SubsetName } from '../../model/names.ts';
 import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
@@ -25,6 +26,7 @@ import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
 import { KeyHandlers } from './handlers/key-handlers.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
 import { OperatorHandlers } from './handlers/operator-handlers.ts';
+import { describePaths } from './handlers/path-handler.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
 
@@ -120,6 +122,9 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   );
   serve(api.getMember, async ({ params }) =>
     members.show(subsets.requireServed(params.subset), params.name),
+  );
+  serve(getMemberPaths, ({ params }) =>
+    describePaths(subsets.requireServed(params.subset), params.name, dependencies),
   );
   serve(api.removeMember, async ({ params, body }, { caller, signal }) =>
     removals.remove(

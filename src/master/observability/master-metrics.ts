@@ -35,6 +35,7 @@ export class MasterMetrics {
   readonly #refused: Counter<'code'>;
   readonly #storeSeconds: Histogram<'operation'>;
   readonly #storeEvents: Counter<'scope'>;
+  readonly #introductions: Counter;
   readonly #failover: FailoverMetrics;
 
   constructor() {
@@ -58,6 +59,11 @@ export class MasterMetrics {
       help: 'Time that operations of the store took',
       labelNames: ['operation'],
       buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    });
+    this.#introductions = new Counter({
+      name: 'hanse_introductions_total',
+      help: 'Pairs of members that were told how to reach each other directly',
       registers,
     });
     this.#storeEvents = new Counter({
@@ -87,6 +93,10 @@ export class MasterMetrics {
 
   refused(code: string): void {
     this.#refused.inc({ code });
+  }
+
+  introduced(): void {
+    this.#introductions.inc();
   }
 
   storeOperation(operation: string, seconds: number): void {

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { RawData, WebSocket } from 'ws';
+import type { DirectContact } from '../../api/direct-messages.ts';
 import {
   type HelloMessage,
   type JoinMessage,
@@ -53,6 +54,8 @@ export class Connection {
   readonly #settled = new AbortController();
   #caller: Caller | undefined;
   #session: MemberSession | undefined;
+  /** What the member was given in this connection, or said that it has. */
+  #newestChain: readonly string[] | undefined;
   #tail: Promise<void> = Promise.resolve();
 
   constructor(
@@ -152,6 +155,7 @@ export class Connection {
     const { hub, gate } = this.#dependencies;
     if (message.type === 'acknowledge') hub.acknowledge(session, message);
     else if (message.type === 'hello') this.#resume(session, message);
+    else if (message.type === 'paths') session.direct.notePaths(message, this.#nowMs());
     else if (message.type === 'leave') await gate.leave(session.member);
     // After a join the connection still has the certificate that it began with; the key is the same.
     else if (message.type === 'renew') await this.#renew(session.member, caller);
@@ -164,6 +168,7 @@ export class Connection {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     // Or put out while its certificate was made: then it hears of no key at all.
     const view = this.#dependencies.gate.view(member);
+    this.#newestChain = admitted.chain;
     const session = this.#goLive(member);
     session.noteSent(view);
     session.send({ ...admitted, view });
@@ -171,7 +176,9 @@ export class Connection {
 
   async #renew(member: SessionMember, { publicKey }: KnownCaller | StrangerCaller): Promise<void> {
     const chain = await this.#dependencies.gate.renew(member, publicKey);
+    this.#newestChain = chain;
     this.#webSocket.send(JSON.stringify({ type: 'renewed', chain }));
+    if (this.#session) this.#dependencies.observer.renewed(this.#session);
   }
 
   #goLive(member: SessionMember): MemberSession {
@@ -179,6 +186,7 @@ export class Connection {
     const session = new MemberSession(member, this.#webSocket, {
       sinceMs: clock.nowMs(),
       remote: this.#remote,
+      chain: () => this.#newestChain ?? [],
     });
     this.#session = session;
     this.#settle();
@@ -192,14 +200,24 @@ export class Connection {
    * from another master may have a greater revision, or the same with another key: a revision is a
    * sum, and masters may hear of its parts in different orders.
    */
-  #resume(session: MemberSession, { appliedRevision, appliedEpoch }: HelloMessage): void {
+  #resume(session: MemberSession, { appliedRevision, appliedEpoch, direct }: HelloMessage): void {
     const view = this.#dependencies.gate.view(session.member);
+    if (direct) this.#noteDirect(session, direct);
     session.noteSent(view);
     const hasKey = appliedEpoch === view.key.epoch;
     if (appliedRevision !== view.revision || !hasKey) session.send({ type: 'view', view });
     // What follows is a change to a view that the member does not have: it needs the next one whole.
     if (appliedRevision === view.revision && !hasKey) session.sentRevision = 0;
     if (hasKey) this.#dependencies.hub.acknowledge(session, acknowledged(appliedRevision, view));
+  }
+
+  /** Whoever was put out while the member was away goes before it is told anything else. */
+  #noteDirect(session: MemberSession, direct: DirectContact): void {
+    const { gate } = this.#dependencies;
+    session.direct.noteContact(direct);
+    this.#newestChain ??= direct.chain;
+    const peers = direct.peers.filter((peer) => !gate.isMember(session.member.subset, peer));
+    if (peers.length > 0) session.send({ type: 'withdraw', peers });
   }
 
   #fail(error: unknown): void {
@@ -246,6 +264,10 @@ export class Connection {
   #settle(): void {
     // Without a reason of ours Node makes an error with a stack, for each connection.
     this.#settled.abort('settled');
+  }
+
+  #nowMs(): number {
+    return this.#dependencies.clock.nowMs();
   }
 
   #markAlive(): void {

@@ -10,7 +10,7 @@ import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
-import { sessionPath, sessionProtocol } from '../../api/messages.ts';
+import { maxMemberMessageBytes, sessionPath, sessionProtocol } from '../../api/messages.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 
@@ -100,7 +100,7 @@ test('whatever is sent, the master serves on', async () => {
 test('a message that is too large ends the session before it has been read', async () => {
   for (const name of ['carla', 'carla-2']) {
     await using session = await live(name);
-    session.socket.send('x'.repeat(16 * 1024 + 1));
+    session.socket.send('x'.repeat(maxMemberMessageBytes + 1));
     assert.equal((await session.close()).code, 1_009);
     await until('no session', () => !sessionOf(name));
   }

@@ -3,6 +3,7 @@ import type { EndReason, MasterMessage, View } from '../../api/messages.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
 import type { IdentityKey } from '../../model/records.ts';
 import type { Epoch } from '../../model/wireguard-key.ts';
+import { DirectSide } from './direct-side.ts';
 
 /** A member that lets this much pile up is cut off; it catches up by state when it comes back. */
 const maxBufferedBytes = 1024 * 1024;
@@ -26,18 +27,26 @@ export class MemberSession {
   appliedEpoch: Epoch | 0 = 0;
   /** Cleared by each heartbeat, set by whatever the member sends. */
   isAlive = true;
+  readonly direct = new DirectSide();
+  /** The newest certificate of the member, and those that vouch for it, as far as is known; who gets it has to check it. */
+  readonly chain: () => readonly string[];
   readonly #socket: WebSocket;
   #cutReason: string | undefined;
 
   constructor(
     member: SessionMember,
     socket: WebSocket,
-    options: { readonly sinceMs: number; readonly remote: string },
+    options: {
+      readonly sinceMs: number;
+      readonly remote: string;
+      readonly chain: () => readonly string[];
+    },
   ) {
     this.member = member;
     this.#socket = socket;
     this.sinceMs = options.sinceMs;
     this.remote = options.remote;
+    this.chain = options.chain;
   }
 
   noteSent({ revision, key }: View): void {

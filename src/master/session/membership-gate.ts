@@ -1,5 +1,7 @@
 import type { AdmittedMessage, JoinMessage, RefusalCode, View } from '../../api/messages.ts';
 import { HanseError } from '../../model/error.ts';
+import type { SubsetName } from '../../model/names.ts';
+import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { Caller } from '../http/caller.ts';
 import type { MemberSession, SessionMember } from './member-session.ts';
 
@@ -15,6 +17,8 @@ export interface MembershipGate {
    */
   renew(member: SessionMember, publicKey: Buffer): Promise<readonly string[]>;
   leave(member: SessionMember): Promise<void>;
+  /** Whether the WireGuard key is that of an active member of the subset. */
+  isMember(subset: SubsetName, key: WireguardPublicKey): boolean;
   /** What the member has to know now. @throws `not-a-member` when it is out of the roll by now */
   view(member: SessionMember): View;
 }
@@ -37,5 +41,7 @@ export interface SessionObserver {
   received(sender: string, kind: string): void;
   refused(code: string, message: string): void;
   connected(session: MemberSession): void;
+  /** The member has a younger certificate. */
+  renewed(session: MemberSession): void;
   disconnected(session: MemberSession, reason: string): void;
 }

@@ -1,7 +1,7 @@
 import type { EndReason, GroupKeyView, View } from '../../api/messages.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
 import type { MemberRecord } from '../../model/records.ts';
-import type { Epoch } from '../../model/wireguard-key.ts';
+import type { Epoch, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { AppliedKeys } from './applied-keys.ts';
 import type { MemberSession } from './member-session.ts';
@@ -63,8 +63,15 @@ export class SessionHub {
     return this.#subsets.get(subset)?.size ?? 0;
   }
 
-  /** Ends the session of somebody who is out of the roll; it gets nothing that is sent from now on. */
-  end({ subset, name, identityKey }: MemberRecord, reason: EndReason): void {
+  /**
+   * Ends the session of somebody who is out of the roll; it gets nothing that is sent from now on. Those
+   * who hold a direct path to it are told before they hear of the next key, so that who has applied
+   * that one has no tunnel to it any more.
+   */
+  end({ subset, name, identityKey, keys }: MemberRecord, reason: EndReason): void {
+    for (const holder of this.holdersOf(subset, keys.acting)) {
+      holder.send({ type: 'withdraw', peers: [keys.acting] });
+    }
     const session = this.find(subset, name);
     if (session?.member.identityKey !== identityKey) return;
     this.remove(session);
@@ -147,6 +154,11 @@ export class SessionHub {
 
   sessionsOf(subset: SubsetName): readonly MemberSession[] {
     return [...(this.#subsets.get(subset)?.values() ?? [])];
+  }
+
+  /** Who has a direct path to the member with that key, as far as this master knows. */
+  holdersOf(subset: SubsetName, key: WireguardPublicKey): readonly MemberSession[] {
+    return this.sessionsOf(subset).filter(({ direct }) => direct.holds(key));
   }
 
   /** The subset is not served here any more: its members are asked to turn to another master. */

@@ -96,8 +96,11 @@ export class MemberHandlers {
   #sessionView({ subset, name, state }: MemberRecord): MemberView['session'] {
     const session = state === 'active' ? this.#dependencies.hub.find(subset, name) : undefined;
     if (!session) return undefined;
-    const { sinceMs, remote, appliedRevision } = session;
-    return { sinceMs, remote, behindByChanges: appliedRevision < session.sentRevision };
+    const { sinceMs, remote, appliedRevision, direct } = session;
+    const directTo = direct.paths
+      .filter((path) => path.state === 'direct')
+      .map((path) => path.name);
+    return { sinceMs, remote, behindByChanges: appliedRevision < session.sentRevision, directTo };
   }
 
   #tunnelView({

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { joinedNode } from '../../../test/support/joined-node.ts';
+import { MasterBed } from '../../../test/support/master-bed.ts';
+import { RunningMaster } from '../../../test/support/running-master.ts';
+import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
+import { until } from '../../../test/support/until.ts';
+import type { OperatorClient } from '../../api/client/operator-client.ts';
+import type { DirectPath } from '../../api/direct-messages.ts';
+import { getMemberPaths, type MemberPaths } from '../../api/path-endpoints.ts';
+import { parseMemberName, parseSubsetName } from '../../model/names.ts';
+
+const hamburg = parseSubsetName('hamburg');
+
+let bed: MasterBed;
+let elbe: RunningMaster;
+let operator: OperatorClient;
+before(async () => {
+  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
+  elbe = await RunningMaster.start(bed, 'elbe');
+  operator = await bed.operator();
+});
+after(async () => {
+  await elbe[Symbol.asyncDispose]();
+  await bed[Symbol.asyncDispose]();
+});
+
+async function live(name: string, takesDirect = true): Promise<ClientSession> {
+  const node = await joinedNode(name, { bed, master: elbe });
+  const client = await node.connect(elbe.endpoint);
+  client.send({
+    ...{ type: 'hello', appliedRevision: 0, appliedEpoch: 0 },
+    ...(takesDirect
+      ? { direct: { port: 40_000, addresses: [], peers: [], chain: [...node.chain] } }
+      : {}),
+  });
+  await client.expect('view');
+  return client;
+}
+
+const path = (part: Partial<DirectPath> = {}): DirectPath => ({
+  ...{ peer: new SessionNode('peer').wireguardKey, name: parseMemberName('peer') },
+  ...{ state: 'direct', reason: 'packets come back', ageMs: 5_000 },
+  ...{ endpoint: '198.51.100.1:1111', tried: ['198.51.100.1:1111'] },
+  ...{ roundTripMs: 1.5, handshakeAgeMs: 9_000, ...part },
+});
+const pathsOf = (name: string): Promise<MemberPaths> =>
+  operator.call(getMemberPaths, { params: { subset: hamburg, name: parseMemberName(name) } });
+
+test('a member is asked, and its answer passed on as it is', async () => {
+  await using client = await live('anna');
+  const asked = pathsOf('anna');
+  await client.expect('report-paths');
+  const paths = [path(), path({ state: 'failed', reason: 'nothing came back', tried: [] })];
+  client.send({ type: 'paths', paths });
+  assert.deepEqual(await asked, {
+    ...{ master: 'elbe', takesDirectPaths: true, direct: paths, isFresh: true },
+  });
+});
+
+test('a member that does not answer within two seconds is quoted from before, and said to be', async () => {
+  await using client = await live('berta');
+  const paths = [path({ state: 'trying' })];
+  client.send({ type: 'paths', paths });
+  const live_ = elbe.master.hub.find(hamburg, parseMemberName('berta'));
+  await until('the report', () => live_?.direct.paths.length === 1);
+  const asked = pathsOf('berta');
+  await client.expect('report-paths');
+  elbe.clock.jump(2_000);
+  assert.deepEqual(await asked, {
+    ...{ master: 'elbe', takesDirectPaths: true, direct: paths, isFresh: false },
+  });
+});
+
+test('two who ask at once get the same answer', async () => {
+  await using client = await live('carla');
+  const asked = [pathsOf('carla'), pathsOf('carla')];
+  await client.expect('report-paths');
+  await client.expect('report-paths');
+  client.send({ type: 'paths', paths: [path()] });
+  const [one, other] = await Promise.all(asked);
+  assert.ok(one?.isFresh);
+  assert.deepEqual(one, other);
+});
+
+test('a member whose software is older than direct paths is not asked', async () => {
+  await using client = await live('dora', false);
+  assert.deepEqual(await pathsOf('dora'), {
+    ...{ master: 'elbe', takesDirectPaths: false, direct: [], isFresh: true },
+  });
+  assert.deepEqual(client.messages, []);
+});
+
+test('who has no session cannot be asked, and who is no member is not found', async () => {
+  const client = await live('emil');
+  await client[Symbol.asyncDispose]();
+  const name = parseMemberName('emil');
+  await until('the session is over', () => !elbe.master.hub.find(hamburg, name));
+  await assert.rejects(pathsOf('emil'), {
+    ...{ code: 'not-connected', status: 409, retryable: false },
+    message: 'emil has no session with elbe, which could ask it',
+  });
+  await elbe.subset('hamburg').departures.remove(name, 'evicted', 'operator:ada');
+  for (const missing of ['emil', 'nobody']) {
+    await assert.rejects(pathsOf(missing), { code: 'no-such-member', status: 404 });
+  }
+});
