@@ -10,6 +10,7 @@ import { addMasterCommands } from './commands/master.ts';
 import { addLeaveCommand, addMemberCommands } from './commands/member.ts';
 import { addAuditCommand, addStatusCommand, addWatchCommand } from './commands/observe.ts';
 import { addOperatorCommands } from './commands/operator.ts';
+import { addPathCommand } from './commands/path.ts';
 import { addRegionCommands } from './commands/region.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addSubsetCommands } from './commands/subset.ts';
@@ -41,6 +42,7 @@ export function createProgram(terminal: Terminal, run: ActionRunner): Command {
   addInviteCommands(program, run);
   addMemberCommands(program, run);
   addKeyCommands(program, run);
+  addPathCommand(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);
   addFailoverCommands(program, run);

@@ -5,7 +5,13 @@ import type { Answer } from '../master-answers.ts';
 import { findMember } from '../member-reference.ts';
 import { mergeSightings, type SeenMember, sightings, sightingsOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
-import { formatBytes, formatDuration, formatRelative, formatTime } from '../output/human-units.ts';
+import {
+  formatBytes,
+  formatDuration,
+  formatHandshakeAge,
+  formatRelative,
+  formatTime,
+} from '../output/human-units.ts';
 import { writeJson } from '../output/json.ts';
 import { type Column, formatFields, formatTable } from '../output/table.ts';
 import { subsetsToList } from '../subset-lookup.ts';
@@ -82,7 +88,8 @@ function memberColumns(nowMs: number): readonly Column<SeenMember>[] {
     { heading: 'IPV6', cell: ({ ipv6 }) => ipv6 },
     { heading: 'CONNECTED', cell: ({ session }) => sinceWhen(session?.sinceMs, nowMs) },
     { heading: 'MASTER', cell: ({ sessionWith }) => sessionWith ?? '-' },
-    { heading: 'HANDSHAKE', cell: ({ tunnel }) => age(tunnel?.handshakeAgeMs) },
+    { heading: 'DIRECT', cell: ({ session }) => describeDirect(session?.directTo) },
+    { heading: 'HANDSHAKE', cell: ({ tunnel }) => formatHandshakeAge(tunnel?.handshakeAgeMs) },
     {
       heading: 'RECEIVED',
       cell: ({ tunnel }) => (tunnel ? formatBytes(tunnel.receivedBytes) : '-'),
@@ -94,6 +101,11 @@ function memberColumns(nowMs: number): readonly Column<SeenMember>[] {
       align: 'right',
     },
   ];
+}
+
+/** Everything else goes through the master. */
+function describeDirect(directTo: readonly string[] = []): string {
+  return directTo.length <= 2 ? directTo.join(', ') || '-' : `${directTo.length} members`;
 }
 
 function memberFields(
@@ -122,6 +134,7 @@ function memberFields(
         ? `with ${sessionWith} since ${moment(session.sinceMs, nowMs)} from ${session.remote}`
         : 'none',
     ],
+    ['direct to', session?.directTo.join(', ') || undefined],
     ['up to date', session ? (session.behindByChanges ? 'not yet' : 'yes') : undefined],
   ];
 }
@@ -136,7 +149,7 @@ function masterColumns(nowMs: number): readonly Column<MasterOfMember>[] {
       cell: ({ session, error }) =>
         error === undefined ? sinceWhen(session?.sinceMs, nowMs) : 'no answer',
     },
-    { heading: 'HANDSHAKE', cell: ({ tunnel }) => age(tunnel?.handshakeAgeMs) },
+    { heading: 'HANDSHAKE', cell: ({ tunnel }) => formatHandshakeAge(tunnel?.handshakeAgeMs) },
     { heading: 'ENDPOINT', cell: ({ tunnel }) => tunnel?.endpoint ?? '-' },
     {
       heading: 'RECEIVED',
@@ -153,10 +166,6 @@ function masterColumns(nowMs: number): readonly Column<MasterOfMember>[] {
 
 function sinceWhen(sinceMs: number | undefined, nowMs: number): string {
   return sinceMs === undefined ? 'no' : formatDuration(nowMs - sinceMs);
-}
-
-function age(ageMs: number | undefined): string {
-  return ageMs === undefined ? 'never' : `${formatDuration(ageMs)} ago`;
 }
 
 function moment(atMs: number | undefined, nowMs: number): string | undefined {

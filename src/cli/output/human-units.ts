@@ -43,3 +43,8 @@ export function formatBytes(bytes: number): string {
   const digits = index > 0 && value < 10 ? 1 : 0;
   return `${value.toFixed(digits)} ${sizes[index] ?? 'B'}`;
 }
+
+/** Of a WireGuard tunnel. @param ageMs undefined when there was none */
+export function formatHandshakeAge(ageMs: number | undefined): string {
+  return ageMs === undefined ? 'never' : `${formatDuration(ageMs)} ago`;
+}

@@ -25,9 +25,9 @@ test('direct paths are shown below those to masters, with what was found of them
   });
   const lines = formatMemberStatus(status, 60_000).split('\n');
   assert.deepEqual(lines.slice(-4), [
-    'DIRECT  STATE            ENDPOINT            ROUND TRIP  HANDSHAKE  WHY',
-    'bela    direct for 12 s  198.51.100.7:40001  12.3 ms     5 s ago    its probes are answered',
-    'cleo    failed for 12 s  -                   -           none       nothing came back',
+    'DIRECT  STATE            ENDPOINT            ROUND TRIP  HANDSHAKE  WHY                      TRIED',
+    'bela    direct for 12 s  198.51.100.7:40001  12.3 ms     5 s ago    its probes are answered  -',
+    'cleo    failed for 12 s  -                   -           never      nothing came back        -',
     '',
   ]);
 });

@@ -1,7 +1,7 @@
-import type { DirectPath } from '../../api/direct-messages.ts';
 import type { MasterStatus } from '../../api/endpoints.ts';
 import type { MemberPath, MemberStatus, MembershipStatus } from '../../api/member-local.ts';
-import { formatBytes, formatDuration, formatRelative } from './human-units.ts';
+import { formatDirectPaths } from './direct-table.ts';
+import { formatBytes, formatDuration, formatHandshakeAge, formatRelative } from './human-units.ts';
 import { type Column, formatFields, formatTable } from './table.ts';
 
 /** A master's status for people. */
@@ -48,7 +48,7 @@ function formatMemberships(memberships: readonly MembershipStatus[], nowMs: numb
     .flatMap((one) => [
       `\n${formatFields(membershipFields(one, nowMs))}`,
       formatPaths(one, nowMs),
-      formatDirectPaths(one),
+      one.direct.length === 0 ? '' : `\n${formatDirectPaths(one.direct)}`,
     ])
     .join('');
 }
@@ -127,24 +127,6 @@ function formatPaths({ masters }: MembershipStatus, nowMs: number): string {
   return masters.length === 0 ? '' : `\n${formatTable(pathColumns(nowMs), masters)}`;
 }
 
-/** One line for each other member that was introduced, the earliest first. */
-function formatDirectPaths({ direct }: MembershipStatus): string {
-  return direct.length === 0 ? '' : `\n${formatTable(directColumns, direct)}`;
-}
-
-const directColumns: readonly Column<DirectPath>[] = [
-  { heading: 'DIRECT', cell: ({ name }) => name },
-  { heading: 'STATE', cell: ({ state, ageMs }) => `${state} for ${formatDuration(ageMs)}` },
-  { heading: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '-' },
-  { heading: 'ROUND TRIP', cell: ({ roundTripMs }) => roundTrip(roundTripMs) },
-  { heading: 'HANDSHAKE', cell: ({ handshakeAgeMs }) => handshake(handshakeAgeMs) },
-  { heading: 'WHY', cell: ({ reason }) => reason },
-];
-
-function roundTrip(durationMs: number | undefined): string {
-  return durationMs === undefined ? '-' : `${durationMs.toFixed(1)} ms`;
-}
-
 type MemberMaster = MembershipStatus['masters'][number];
 
 function pathColumns(nowMs: number): readonly Column<MemberMaster>[] {
@@ -153,7 +135,7 @@ function pathColumns(nowMs: number): readonly Column<MemberMaster>[] {
     { heading: 'ROLE', cell: ({ role }) => role },
     { heading: 'IN USE', cell: ({ path }) => (path?.inUse ? 'yes' : 'no') },
     { heading: 'PATH', cell: ({ path }) => (path ? describePath(path, nowMs) : 'none') },
-    { heading: 'HANDSHAKE', cell: ({ path }) => handshake(path?.handshakeAgeMs) },
+    { heading: 'HANDSHAKE', cell: ({ path }) => formatHandshakeAge(path?.handshakeAgeMs) },
     { heading: 'ENDPOINT', cell: ({ path }) => path?.endpoint ?? '-' },
     { heading: 'INTERFACE', cell: ({ path }) => path?.interfaceName ?? '-' },
     { heading: 'RECEIVED', cell: ({ path }) => bytes(path?.receivedBytes), align: 'right' },
@@ -165,10 +147,6 @@ function describePath({ isAlive, isProven, sinceMs, over }: MemberPath, nowMs: n
   if (!isProven) return 'untried';
   const way = over === 'https' ? ', over HTTPS: UDP is blocked' : '';
   return `${isAlive ? 'alive' : 'dead'} for ${formatDuration(nowMs - sinceMs)}${way}`;
-}
-
-function handshake(ageMs: number | undefined): string {
-  return ageMs === undefined ? 'none' : `${formatDuration(ageMs)} ago`;
 }
 
 function bytes(count: number | undefined): string {

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { joinedNode } from '../../test/support/joined-node.ts';
+import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
+import { runHanse } from '../../test/support/run-hanse.ts';
+import { RunningMaster } from '../../test/support/running-master.ts';
+import { type ClientSession, SessionNode } from '../../test/support/session-client.ts';
+import type { DirectPath } from '../api/direct-messages.ts';
+import { parseMemberName } from '../model/names.ts';
+
+let bed: MasterBed;
+let elbe: RunningMaster;
+before(async () => {
+  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
+  elbe = await RunningMaster.start(bed, 'elbe');
+});
+after(async () => {
+  await elbe[Symbol.asyncDispose]();
+  await bed[Symbol.asyncDispose]();
+});
+
+const path = (part: Partial<DirectPath> = {}): DirectPath => ({
+  ...{ peer: new SessionNode('web-2').wireguardKey, name: parseMemberName('web-2') },
+  ...{ state: 'direct', reason: 'packets come back', ageMs: 5_000 },
+  ...{ endpoint: '198.51.100.1:1111', tried: ['198.51.100.1:1111'] },
+  ...{ roundTripMs: 1.5, handshakeAgeMs: 9_000, ...part },
+});
+const rest = (member: string) =>
+  `everything else of ${member} goes through a master; its session is with elbe\n`;
+
+const hanse = (...args: readonly string[]) =>
+  runHanse(['path', ...args], {
+    env: { HANSE_DIR: bed.directory.path, HANSE_PROFILE: bed.directory.operator(operatorName) },
+  });
+
+async function live(name: string, takesDirect = true): Promise<ClientSession> {
+  const node = await joinedNode(name, { bed, master: elbe });
+  const client = await node.connect(elbe.endpoint);
+  client.send({
+    ...{ type: 'hello', appliedRevision: 0, appliedEpoch: 0 },
+    ...(takesDirect
+      ? { direct: { port: 40_000, addresses: [], peers: [], chain: [...node.chain] } }
+      : {}),
+  });
+  await client.expect('view');
+  return client;
+}
+
+test('the direct paths of a member are shown as it tells them, to people and to programs', async () => {
+  await using client = await live('web-1');
+  const { endpoint: _, roundTripMs: _2, handshakeAgeMs: _3, ...silent } = path();
+  const failed: DirectPath = { ...silent, state: 'failed', reason: 'nothing came', tried: [] };
+  for (const [options, paths] of [
+    [[], [path(), failed]],
+    [['--json'], [path()]],
+    [[], []],
+  ] as const) {
+    const run = hanse('web-1.hamburg', ...options);
+    await client.expect('report-paths');
+    client.send({ type: 'paths', paths: [...paths] });
+    const { out, err, exitCode } = await run;
+    assert.equal(exitCode, 0, err);
+    if (options.length > 0) {
+      const answer = { master: 'elbe', takesDirectPaths: true, direct: paths, isFresh: true };
+      assert.deepEqual(JSON.parse(out), { member: 'web-1.hamburg', ...answer });
+      continue;
+    }
+    const [heading, one, other] = out.split('\n').map((line) => line.replace(/ {2,}/g, '|'));
+    assert.ok(out.endsWith(rest('web-1.hamburg')));
+    if (paths.length === 0) assert.equal(heading, 'web-1.hamburg has no direct path now');
+    else {
+      assert.equal(heading, 'DIRECT|STATE|ENDPOINT|ROUND TRIP|HANDSHAKE|WHY|TRIED');
+      const where = '198.51.100.1:1111';
+      assert.equal(one, `web-2|direct for 5 s|${where}|1.5 ms|9 s ago|packets come back|${where}`);
+      assert.equal(other, 'web-2|failed for 5 s|-|-|never|nothing came|-');
+    }
+  }
+});
+
+test('a member that is too old, away or not there', async () => {
+  const older = await live('older', false);
+  const shown = await hanse('older');
+  assert.equal(shown.exitCode, 0, shown.err);
+  const why = 'older.hamburg takes no direct paths: its software is too old\n';
+  assert.equal(shown.out, `${why}${rest('older.hamburg')}`);
+  await older[Symbol.asyncDispose]();
+  const away = await hanse('older.hamburg');
+  assert.deepEqual([away.exitCode, away.out], [1, '']);
+  assert.match(away.err, /^hanse: older has no session with elbe, which could ask it\n/);
+  const nobody = await hanse('nobody');
+  assert.deepEqual([nobody.exitCode, nobody.out], [1, '']);
+  assert.match(nobody.err, /^hanse: no subset has a member nobody; /);
+  assert.equal((await hanse('nobody.hamburg')).exitCode, 1);
+  assert.equal((await hanse('NOT A NAME.hamburg')).exitCode, 2);
+});
