@@ -41,7 +41,7 @@ export async function createSystemHost(
     observe: async () => observationsByInterface(await host.observe()),
     assertNoOverlap: (prefixes) => assertNoOverlap(prefixes, ownInterfaces, runner),
     watchPaths: (onChange) => new PathMonitor({ clock: systemClock, log, onChange }),
-    observePeers: async (interfaceName) => observationsOf(interfaceName, await host.observe()),
+    observePeers: async (name) => observationsOf(await host.observeInterface(name)),
     openProbes: (options, onMessage) => following(new ProbeSocket(options, { log, onMessage })),
     networkAddresses: readNetworkAddresses,
     freeUdpPort,
@@ -88,13 +88,8 @@ function observationsByInterface(peers: PeerObservations): ReadonlyMap<string, T
   return new Map(peers.map((peer) => [peer.interfaceName, observationOf(peer)]));
 }
 
-function observationsOf(
-  interfaceName: string,
-  peers: PeerObservations,
-): readonly DirectObservation[] {
-  return peers
-    .filter((peer) => peer.interfaceName === interfaceName)
-    .map((peer) => ({ publicKey: peer.publicKey, ...observationOf(peer) }));
+function observationsOf(peers: PeerObservations): readonly DirectObservation[] {
+  return peers.map((peer) => ({ publicKey: peer.publicKey, ...observationOf(peer) }));
 }
 
 function observationOf(peer: PeerObservations[number]): TunnelObservation {

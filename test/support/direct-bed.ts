@@ -75,7 +75,7 @@ export class DirectEnd {
     const { certificates, clock, key } = this.#bed;
     const known = () => ({
       rootCertificate: certificates.root.certificatePem,
-      ...{ ownKey: this.key, masterKeys: [], key, port: 40_001 },
+      ...{ ownChain: [], ownKey: this.key, masterKeys: [], key, port: 40_001 },
     });
     this.paths = new DirectPaths(
       {

@@ -30,6 +30,8 @@ import { Rendezvous, type RendezvousMaster } from './rendezvous.ts';
 export interface DirectKnowledge {
   readonly rootCertificate: string;
   readonly ownKey: WireguardPublicKey;
+  /** The member's own certificate and those that vouch for it. */
+  readonly ownChain: readonly string[];
   readonly masterKeys: readonly WireguardPublicKey[];
   readonly key: GroupKeyView;
   /** Where the direct interface listens; absent until a port was chosen. */
@@ -113,10 +115,10 @@ export class DirectPaths {
 
   /** For `hello`; undefined while there is no port to be reached at. */
   get contact(): DirectContact | undefined {
-    const { port } = this.#options.known();
+    const { port, ownChain } = this.#options.known();
     if (port === undefined) return undefined;
     const peers = this.#peers.held.map(({ publicKey }) => publicKey);
-    return { port, addresses: [...this.#addresses], peers };
+    return { port, addresses: [...this.#addresses], peers, chain: [...ownChain] };
   }
 
   /**

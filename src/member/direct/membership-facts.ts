@@ -17,11 +17,14 @@ export function introducesMembers(view: View, master: MasterName): boolean {
 
 /** @param masters those of the view; none while they cannot be trusted */
 export function directKnowledge(
-  { rootCertificate, keys, view, directPort }: MembershipState,
+  { rootCertificate, keys, chain, view, directPort }: MembershipState,
   masters: readonly TrustedMaster[],
 ): DirectKnowledge {
   const masterKeys = masters.map(({ publicKey }) => publicKey);
-  const known = { rootCertificate, ownKey: keys.acting.publicKey, masterKeys, key: view.key };
+  const known = {
+    ...{ rootCertificate, ownKey: keys.acting.publicKey, ownChain: chain },
+    ...{ masterKeys, key: view.key },
+  };
   return directPort === undefined ? known : { ...known, port: directPort };
 }
 
