@@ -22,11 +22,14 @@ export const tcp: Part = {
     await using lab = await createLab({
       topology: {
         sites: [
-          { name: 'near-net', hosts: ['near', 'client', 'neighbour'] },
+          { name: 'near-net', hosts: ['near', 'client'] },
+          { name: 'next-net', hosts: ['neighbour'] },
           { name: 'far-net', hosts: ['far', 'stranger'] },
         ],
       },
     });
+    // Or they would soon be on a direct path.
+    await lab.separate(['client'], ['neighbour']);
     const vpn = await LabVpn.create(lab, {
       name: 'bench',
       masters: [
