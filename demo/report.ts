@@ -32,7 +32,7 @@ export class Report {
       to,
       formatMs(ipv4Ms),
       formatMs(ipv6Ms),
-      `via ${path.join(', ')}`,
+      `via ${path.join(', ')}${path.length === 1 ? ' at first' : ''}`,
     ]);
     this.#table(['FROM', 'TO', 'IPV4 MS', 'IPV6 MS', 'PATH'], rows);
   }

@@ -37,7 +37,7 @@ export const throughputPairs: readonly {
   readonly to: string;
   readonly what: string;
 }[] = [
-  { from: 'web', to: 'db', what: 'within a subset, through one master' },
+  { from: 'web', to: 'db', what: 'within a subset, directly' },
   { from: 'web', to: 'camera', what: 'between subsets, through two masters' },
 ];
 
