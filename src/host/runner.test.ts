@@ -174,7 +174,7 @@ describe('a program that is talked to', () => {
   });
 
   it('is killed when it does not answer in time, also with children that hold its output', async () => {
-    await using program = await open('sleep 60 & wait');
+    await using program = await open('sleep .5 & wait');
     await assert.rejects(program.ask('what', { timeoutMs: 50 }), /\(took over 50 ms\)$/);
   });
 
