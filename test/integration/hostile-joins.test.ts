@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { RefusedMessage } from '../../src/api/messages.ts';
+import { maxMemberMessageBytes, type RefusedMessage } from '../../src/api/messages.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
 import { parseMemberName } from '../../src/model/names.ts';
 import type { WireguardPublicKey } from '../../src/model/wireguard-key.ts';
@@ -146,7 +146,7 @@ describe('a stranger', { timeout: 300_000 }, () => {
       ['JSON as deep as it goes', '['.repeat(8_000), 1008],
       [
         'a message that is too long',
-        JSON.stringify({ type: 'join', token: 'x'.repeat(20_000) }),
+        JSON.stringify({ type: 'join', token: 'x'.repeat(maxMemberMessageBytes) }),
         1009,
       ],
     ];
