@@ -61,6 +61,8 @@ export type DirectPath = z.infer<typeof directPathSchema>;
 export const pathsSchema = z.object({
   type: z.literal('paths'),
   paths: z.array(directPathSchema).max(maxDirectPeers),
+  /** Whom it holds, also where nothing goes by it any more and there is nothing to tell: as in `hello`. */
+  held: z.array(wireguardPublicKeySchema).max(maxDirectPeers),
 });
 export type PathsMessage = z.infer<typeof pathsSchema>;
 

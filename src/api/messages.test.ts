@@ -48,7 +48,7 @@ const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   acknowledge: { revision: 3, epoch: 1 },
   renew: {},
   leave: {},
-  paths: { paths: [messageOfPath] },
+  paths: { paths: [messageOfPath], held: [key] },
 };
 const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
   admitted: { place, chain: [certificate], rootCertificate: certificate, view },
@@ -67,7 +67,7 @@ const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
 };
 
 /** Lists that say something without an entry too. */
-const mayBeEmpty = new Set(['paths.paths', 'introduce.candidates']);
+const mayBeEmpty = new Set(['paths.paths', 'paths.held', 'introduce.candidates']);
 
 const directions = [
   ['member', memberMessageSchema, memberMessages, maxMemberMessageBytes],
@@ -138,7 +138,11 @@ test('a hello may say how the member is reached directly', () => {
 test('the longest honest report of paths fits into a message', () => {
   const tried = Array(maxCandidates).fill('[2001:db8:1111:2222:3333:4444:5555:6666]:40000');
   const path = { ...messageOfPath, reason: 'r'.repeat(100), tried, name: 'n'.repeat(32) };
-  const message = { type: 'paths', paths: Array(maxDirectPeers).fill(path) };
+  const message = {
+    type: 'paths',
+    paths: Array(maxDirectPeers).fill(path),
+    held: Array(maxDirectPeers).fill(key),
+  };
   assert.ok(memberMessageSchema.safeParse(message).success);
   assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMemberMessageBytes);
 });

@@ -57,7 +57,7 @@ test('the direct paths of a member are shown as it tells them, to people and to 
   ] as const) {
     const run = hanse('web-1.hamburg', ...options);
     await client.expect('report-paths');
-    client.send({ type: 'paths', paths: [...paths] });
+    client.send({ type: 'paths', paths: [...paths], held: [] });
     const { out, err, exitCode } = await run;
     assert.equal(exitCode, 0, err);
     if (options.length > 0) {

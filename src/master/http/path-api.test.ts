@@ -52,7 +52,7 @@ test('a member is asked, and its answer passed on as it is', async () => {
   const asked = pathsOf('anna');
   await client.expect('report-paths');
   const paths = [path(), path({ state: 'failed', reason: 'nothing came back', tried: [] })];
-  client.send({ type: 'paths', paths });
+  client.send({ type: 'paths', paths, held: [] });
   assert.deepEqual(await asked, {
     ...{ master: 'elbe', takesDirectPaths: true, direct: paths, isFresh: true },
   });
@@ -61,7 +61,7 @@ test('a member is asked, and its answer passed on as it is', async () => {
 test('a member that does not answer within two seconds is quoted from before, and said to be', async () => {
   await using client = await live('berta');
   const paths = [path({ state: 'trying' })];
-  client.send({ type: 'paths', paths });
+  client.send({ type: 'paths', paths, held: [] });
   const live_ = elbe.master.hub.find(hamburg, parseMemberName('berta'));
   await until('the report', () => live_?.direct.paths.length === 1);
   const asked = pathsOf('berta');
@@ -77,7 +77,7 @@ test('two who ask at once get the same answer', async () => {
   const asked = [pathsOf('carla'), pathsOf('carla')];
   await client.expect('report-paths');
   await client.expect('report-paths');
-  client.send({ type: 'paths', paths: [path()] });
+  client.send({ type: 'paths', paths: [path()], held: [] });
   const [one, other] = await Promise.all(asked);
   assert.ok(one?.isFresh);
   assert.deepEqual(one, other);

@@ -207,7 +207,10 @@ test('a member that has as many direct peers as it can is left alone, until it h
   await using anna = await talker();
   const paths = Array.from({ length: maxDirectPeers }, (_, index) => pathTo(`peer-${index}`));
   const report = (reported: readonly DirectPath[]) => {
-    full.client.send({ type: 'paths', paths: [...reported] });
+    full.client.send({
+      ...{ type: 'paths', paths: [...reported] },
+      held: reported.map(({ peer }) => peer),
+    });
     return until('the report', () => full.session.direct.paths.length === reported.length);
   };
   await report(paths);
@@ -224,7 +227,10 @@ test('a younger certificate is told to those who have a direct path to the membe
   await using anna = await talker();
   await using holder = await talker();
   await using stranger = await talker();
-  holder.client.send({ type: 'paths', paths: [pathTo(anna.node.name, anna.node.wireguardKey)] });
+  holder.client.send({
+    ...{ type: 'paths', paths: [pathTo(anna.node.name, anna.node.wireguardKey)] },
+    held: [anna.node.wireguardKey],
+  });
   await until('the report', () => holder.session.direct.holds(anna.node.wireguardKey));
   anna.client.send({ type: 'renew' });
   const { chain } = await anna.client.expect('renewed');

@@ -214,7 +214,7 @@ export class Connection {
   /** Whoever was put out while the member was away goes before it is told anything else. */
   #noteDirect(session: MemberSession, direct: DirectContact): void {
     const { gate } = this.#dependencies;
-    session.direct.noteContact(direct);
+    session.direct.noteContact(direct, this.#nowMs());
     this.#newestChain ??= direct.chain;
     const peers = direct.peers.filter((peer) => !gate.isMember(session.member.subset, peer));
     if (peers.length > 0) session.send({ type: 'withdraw', peers });

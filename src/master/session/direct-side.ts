@@ -29,25 +29,28 @@ export class DirectSide {
   }
 
   /** The member said how it is reached and whom it holds. */
-  noteContact(contact: DirectContact): void {
+  noteContact(contact: DirectContact, nowMs: number): void {
     this.contact = contact;
-    for (const peer of contact.peers) this.#held.set(peer, Number.POSITIVE_INFINITY);
+    this.#noteHeld(contact.peers, nowMs);
   }
 
   noteIntroduced(peer: WireguardPublicKey, nowMs: number): void {
     if (!this.#held.has(peer)) this.#held.set(peer, nowMs + introducedLifeMs);
   }
 
-  notePaths({ paths }: PathsMessage, nowMs: number): void {
+  notePaths({ paths, held }: PathsMessage, nowMs: number): void {
     this.paths = paths;
-    const reported = new Set(paths.map(({ peer }) => peer));
-    for (const [peer, untilMs] of this.#held) {
-      const isFresh = Number.isFinite(untilMs) && untilMs > nowMs;
-      if (!reported.has(peer) && !isFresh) this.#held.delete(peer);
-    }
-    for (const peer of reported) this.#held.set(peer, Number.POSITIVE_INFINITY);
+    this.#noteHeld(held, nowMs);
     for (const resolve of this.#awaiting) resolve(paths);
     this.#awaiting.clear();
+  }
+
+  /** Those, and whoever it was introduced to a moment ago, of whom it may not have heard yet. */
+  #noteHeld(peers: readonly WireguardPublicKey[], nowMs: number): void {
+    for (const [peer, untilMs] of this.#held) {
+      if (!Number.isFinite(untilMs) || untilMs <= nowMs) this.#held.delete(peer);
+    }
+    for (const peer of peers) this.#held.set(peer, Number.POSITIVE_INFINITY);
   }
 
   /** Resolves with the next report; may never. */

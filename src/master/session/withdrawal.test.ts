@@ -5,7 +5,7 @@ import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import type { ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
-import type { DirectPath } from '../../api/direct-messages.ts';
+import type { DirectPath, PathsMessage } from '../../api/direct-messages.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { createWireguardKeyPair } from '../../trust/wireguard-keys.ts';
@@ -73,9 +73,14 @@ const pathTo = ({ wireguardKey: peer, name }: Pick<SessionNode, 'wireguardKey' |
     ...{ ageMs: 1, tried: [] },
   }) satisfies DirectPath;
 
+const reportOf = (paths: readonly DirectPath[]): PathsMessage => ({
+  ...{ type: 'paths', paths: [...paths] },
+  held: paths.map(({ peer }) => peer),
+});
+
 async function report({ client, session }: Live, paths: readonly DirectPath[]): Promise<void> {
   const reported = session.direct.nextReport();
-  client.send({ type: 'paths', paths: [...paths] });
+  client.send(reportOf(paths));
   await reported;
 }
 
@@ -112,7 +117,18 @@ test('a member that comes back is told first which of its peers are members no m
   await client.expect('view');
 });
 
-test('a peer that the member reports no longer is withdrawn from it no longer', async () => {
+test('a peer by which nothing goes any more is held and withdrawn all the same', async () => {
+  const evil = await joined('evil-3');
+  await using holder = await live('holder-3');
+  const reported = holder.session.direct.nextReport();
+  holder.client.send({ type: 'paths', paths: [], held: [evil.wireguardKey] });
+  await reported;
+  await evict('evil-3');
+  assert.deepEqual((await holder.client.expect('withdraw')).peers, [evil.wireguardKey]);
+  await holder.client.expect('key-changed');
+});
+
+test('a peer that the member holds no longer is withdrawn from it no longer', async () => {
   const [evil, other] = [await joined('evil-2'), await joined('other-2')];
   await using holder = await live('holder', [evil, other]);
   await report(holder, [pathTo(other)]);
@@ -127,18 +143,15 @@ test('who was introduced is held for a minute without a word of the member, and 
   const peer = createWireguardKeyPair().publicKey;
   const other = createWireguardKeyPair().publicKey;
   direct.noteIntroduced(peer, 1_000);
-  direct.notePaths({ type: 'paths', paths: [] }, 60_999);
+  direct.notePaths(reportOf([]), 60_999);
   assert.ok(direct.holds(peer));
-  direct.notePaths({ type: 'paths', paths: [] }, 61_000);
+  direct.notePaths(reportOf([]), 61_000);
   assert.ok(!direct.holds(peer));
 
   direct.noteIntroduced(peer, 1_000);
-  direct.notePaths({ type: 'paths', paths: [pathTo({ wireguardKey: peer, name: 'peer' })] }, 2_000);
+  direct.notePaths(reportOf([pathTo({ wireguardKey: peer, name: 'peer' })]), 2_000);
   // Introduced anew, with a younger certificate: it is held as long as it is reported all the same.
   direct.noteIntroduced(peer, 3_000);
-  direct.notePaths(
-    { type: 'paths', paths: [pathTo({ wireguardKey: other, name: 'other' })] },
-    4_000,
-  );
+  direct.notePaths(reportOf([pathTo({ wireguardKey: other, name: 'other' })]), 4_000);
   assert.deepEqual([direct.holds(peer), direct.holds(other)], [false, true]);
 });

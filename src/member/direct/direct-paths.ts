@@ -117,8 +117,12 @@ export class DirectPaths {
   get contact(): DirectContact | undefined {
     const { port, ownChain } = this.#options.known();
     if (port === undefined) return undefined;
-    const peers = this.#peers.held.map(({ publicKey }) => publicKey);
-    return { port, addresses: [...this.#addresses], peers, chain: [...ownChain] };
+    return { port, addresses: [...this.#addresses], peers: [...this.held], chain: [...ownChain] };
+  }
+
+  /** Whom the host or the disk has; masters have to know, to withdraw those that are members no more. */
+  get held(): readonly WireguardPublicKey[] {
+    return this.#peers.held.map(({ publicKey }) => publicKey);
   }
 
   /**

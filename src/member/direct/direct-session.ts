@@ -1,4 +1,4 @@
-import type { DirectContact } from '../../api/direct-messages.ts';
+import { type DirectContact, maxDirectPeers } from '../../api/direct-messages.ts';
 import type { MasterMessage } from '../../api/messages.ts';
 import type { MasterName } from '../../model/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -95,7 +95,8 @@ export class DirectSession implements Disposable {
   async #report(): Promise<void> {
     const { membership, connection } = this.#options;
     const paths = await membership.direct.report();
-    connection.send({ type: 'paths', paths: [...paths] });
+    const held = [...membership.direct.held].slice(0, maxDirectPeers);
+    connection.send({ type: 'paths', paths: [...paths], held });
   }
 }
 
