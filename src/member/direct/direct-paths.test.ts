@@ -270,6 +270,16 @@ test('a restarted daemon takes its peers up from the disk and routes when they a
   assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
 });
 
+test('a daemon that is back before its absence was noticed is taken at its last word, not at its first', async () => {
+  await using bed = await direct();
+  const { left, right } = bed;
+  await until('files', async () => (await storedNames(left)).length === 1);
+  left.stop();
+  await left.start();
+  await bed.pass(10_000);
+  assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
+});
+
 test('a file of peers that cannot be read costs the paths and nothing else', async () => {
   await using bed = await direct();
   const { left, right } = bed;

@@ -65,6 +65,8 @@ export class DirectPeer {
   #endpoint: string | undefined;
   #installation = 0;
   #wasDirect: boolean;
+  /** It is left on the other end's word alone, which that takes back when it was said in a restart. */
+  #isFollowing = false;
   #remoteHasUsed = false;
   #quiet: Quiet | undefined;
   #lastEndpoint: string | undefined;
@@ -167,6 +169,7 @@ export class DirectPeer {
     if (this.#phase === 'dormant') this.#begin(startTrial([], false), 'heard again');
     this.#isHeardInStep = true;
     if (this.#phase === 'direct' && !using) this.#follow();
+    else if (this.#isFollowing && using) this.#resume('the other end uses it again');
     this.#remoteHasUsed ||= using;
     return true;
   }
@@ -302,6 +305,7 @@ export class DirectPeer {
   #follow(): void {
     if (!this.#remoteHasUsed && this.#phaseTicks < followTicks) return;
     this.#enter('leaving', 'the other end has released it');
+    this.#isFollowing = true;
   }
 
   #die(): void {
@@ -310,6 +314,7 @@ export class DirectPeer {
 
   #enter(phase: PeerPhase, reason: string): void {
     const before = this.#phase;
+    this.#isFollowing = false;
     this.#phase = phase;
     this.#reason = reason;
     this.#phaseTicks = 0;
