@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { joinedNode } from '../../test/support/joined-node.ts';
+import { directMember, directPath } from '../../test/support/direct-member.ts';
 import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
-import { type ClientSession, SessionNode } from '../../test/support/session-client.ts';
 import type { DirectPath } from '../api/direct-messages.ts';
-import { parseMemberName } from '../model/names.ts';
 
 let bed: MasterBed;
 let elbe: RunningMaster;
@@ -19,12 +17,7 @@ after(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-const path = (part: Partial<DirectPath> = {}): DirectPath => ({
-  ...{ peer: new SessionNode('web-2').wireguardKey, name: parseMemberName('web-2') },
-  ...{ state: 'direct', reason: 'packets come back', ageMs: 5_000 },
-  ...{ endpoint: '198.51.100.1:1111', tried: ['198.51.100.1:1111'] },
-  ...{ roundTripMs: 1.5, handshakeAgeMs: 9_000, ...part },
-});
+const path = (part: Partial<DirectPath> = {}) => directPath('web-2', part);
 const rest = (member: string) =>
   `everything else of ${member} goes through a master; its session is with elbe\n`;
 
@@ -33,18 +26,8 @@ const hanse = (...args: readonly string[]) =>
     env: { HANSE_DIR: bed.directory.path, HANSE_PROFILE: bed.directory.operator(operatorName) },
   });
 
-async function live(name: string, takesDirect = true): Promise<ClientSession> {
-  const node = await joinedNode(name, { bed, master: elbe });
-  const client = await node.connect(elbe.endpoint);
-  client.send({
-    ...{ type: 'hello', appliedRevision: 0, appliedEpoch: 0 },
-    ...(takesDirect
-      ? { direct: { port: 40_000, addresses: [], peers: [], chain: [...node.chain] } }
-      : {}),
-  });
-  await client.expect('view');
-  return client;
-}
+const live = (name: string, takesDirect = true) =>
+  directMember(name, { bed, master: elbe }, takesDirect);
 
 test('the direct paths of a member are shown as it tells them, to people and to programs', async () => {
   await using client = await live('web-1');

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { formatSocketAddress } from '../model/endpoint.ts';
 
 /** Finds one address of a host name. @throws whatever the resolver throws */
 export type ResolveHost = (hostName: string) => Promise<string>;
@@ -19,5 +20,5 @@ export async function resolveEndpoint(
 ): Promise<string> {
   const bare = host.replace(/^\[|\]$/g, '');
   const address = isIP(bare) ? bare : await resolveHost(bare);
-  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  return formatSocketAddress(address, port);
 }

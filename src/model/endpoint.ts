@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { type Address, familyOf } from './prefix.ts';
 
 const host = '(?:\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)';
 
@@ -20,9 +19,9 @@ export function portOf(endpoint: string): number {
   return Number(endpoint.slice(endpoint.lastIndexOf(':') + 1));
 }
 
-/** `address:port` as WireGuard wants it: IPv6 in brackets. */
-export function formatSocketAddress(address: Address, port: number): string {
-  return familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+/** `address:port` as WireGuard wants it: IPv6 in brackets. @param address numeric */
+export function formatSocketAddress(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** The host without brackets, as sockets want it. */

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { joinedNode } from '../../../test/support/joined-node.ts';
+import { directMember, directPath } from '../../../test/support/direct-member.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
-import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
 import type { DirectPath } from '../../api/direct-messages.ts';
@@ -25,25 +24,10 @@ after(async () => {
   await bed[Symbol.asyncDispose]();
 });
 
-async function live(name: string, takesDirect = true): Promise<ClientSession> {
-  const node = await joinedNode(name, { bed, master: elbe });
-  const client = await node.connect(elbe.endpoint);
-  client.send({
-    ...{ type: 'hello', appliedRevision: 0, appliedEpoch: 0 },
-    ...(takesDirect
-      ? { direct: { port: 40_000, addresses: [], peers: [], chain: [...node.chain] } }
-      : {}),
-  });
-  await client.expect('view');
-  return client;
-}
+const live = (name: string, takesDirect = true) =>
+  directMember(name, { bed, master: elbe }, takesDirect);
 
-const path = (part: Partial<DirectPath> = {}): DirectPath => ({
-  ...{ peer: new SessionNode('peer').wireguardKey, name: parseMemberName('peer') },
-  ...{ state: 'direct', reason: 'packets come back', ageMs: 5_000 },
-  ...{ endpoint: '198.51.100.1:1111', tried: ['198.51.100.1:1111'] },
-  ...{ roundTripMs: 1.5, handshakeAgeMs: 9_000, ...part },
-});
+const path = (part: Partial<DirectPath> = {}) => directPath('peer', part);
 const pathsOf = (name: string): Promise<MemberPaths> =>
   operator.call(getMemberPaths, { params: { subset: hamburg, name: parseMemberName(name) } });
 
