@@ -97,6 +97,19 @@ export function addressAt(prefix: Prefix, offset: bigint): Address {
   return formatAddress(bits.first + offset, bits.family) as Address;
 }
 
+/** In network byte order: 4 bytes or 16. */
+export function addressBytes(address: Address): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+}
+
+/** The inverse of `addressBytes`. @throws RangeError for another number of bytes */
+export function addressFromBytes(bytes: Uint8Array): Address {
+  if (bytes.length !== 4 && bytes.length !== 16) {
+    throw new RangeError(`an address has 4 bytes or 16, not ${bytes.length}`);
+  }
+  return formatBytes([...bytes]) as Address;
+}
+
 export function familyOf(address: Address | Prefix): Family {
   return address.includes(':') ? 6 : 4;
 }
@@ -123,6 +136,10 @@ function formatAddress(bits: bigint, family: Family): string {
     (_, index, size = family === 4 ? 4 : 16) =>
       Number((bits >> BigInt(8 * (size - 1 - index))) & 0xffn),
   );
+  return formatBytes(bytes);
+}
+
+function formatBytes(bytes: number[]): string {
   const address = ipaddr.fromByteArray(bytes);
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }

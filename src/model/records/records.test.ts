@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { InvalidInputError } from './error.ts';
-import * as records from './records.ts';
-import * as keys from './wireguard-key.ts';
+import { InvalidInputError } from '../error.ts';
+import * as keys from '../wireguard-key.ts';
+import * as audit from './audit.ts';
+import * as codec from './codec.ts';
+import * as directory from './directory.ts';
+import * as parts from './parts.ts';
+import * as roll from './roll.ts';
 
+const records = { ...parts, ...directory, ...roll, ...audit, ...codec };
 const schemas = Object.entries(records).flatMap(([name, value]) =>
   value instanceof z.ZodType ? [[name, value as z.ZodType] as const] : [],
 );
@@ -98,4 +103,12 @@ test('a WireGuard key is 32 bytes in the one base64 that stands for them', () =>
   const other = `${'A'.repeat(42)}B=`;
   assert.equal(Buffer.from(other, 'base64').length, 32);
   assert.equal(keys.wireguardPublicKeySchema.safeParse(other).success, false);
+});
+
+test('an action of an audit log that is not known is taken, if it is a short word', () => {
+  const { action } = audit.vpnAuditRecordSchema.shape;
+  assert.equal(action.parse('flag-hoisted'), 'flag-hoisted');
+  for (const bad of ['', 'a'.repeat(65), '\u001b[31mred', 'Two Words', 7]) {
+    assert.equal(action.safeParse(bad).success, false, String(bad));
+  }
 });
