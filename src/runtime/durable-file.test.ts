@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { readIfPresent, removeDurably, writeDurably } from './durable-file.ts';
+import { readIfPresent, removeDrafts, removeDurably, writeDurably } from './durable-file.ts';
 
 const writerPath = fileURLToPath(new URL('../../test/support/durable-writer.ts', import.meta.url));
 
@@ -55,4 +55,22 @@ test('removing what is not there is no failure, and reading it is undefined', as
   await removeDurably(path);
   await removeDurably(join(directory.path, 'nowhere', 'file'));
   assert.equal(await readIfPresent(path), undefined);
+});
+
+test('what a killed writer has left is removed, and nothing else', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'file');
+  await writeDurably(join(directory.path, '.hidden'), 'ours');
+  const isDraft = (name: string) => name.startsWith('.file.');
+  for (let tries = 0; !(await readdir(directory.path)).some(isDraft); tries += 1) {
+    assert.ok(tries < 200, 'no writer was killed within a write');
+    const child = fork(writerPath, [path], { execArgv: [] });
+    await once(child, 'message');
+    await delay(Math.random() * 5);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await removeDrafts(directory.path);
+  await removeDrafts(join(directory.path, 'nowhere'));
+  assert.deepEqual((await readdir(directory.path)).sort(), ['.hidden', 'file']);
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Secrets and identities: nobody but the daemon's own user. */
@@ -17,7 +17,7 @@ export async function writeDurably(
 ): Promise<void> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true, mode: privateDirectoryMode });
-  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  const temporary = draftBeside(path);
   try {
     await using file = await open(temporary, 'wx', mode);
     await file.writeFile(contents);
@@ -40,7 +40,7 @@ export async function createDurably(
   mode = privateFileMode,
 ): Promise<void> {
   const directory = dirname(path);
-  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  const temporary = draftBeside(path);
   try {
     await using file = await open(temporary, 'wx', mode);
     await file.writeFile(contents);
@@ -58,6 +58,18 @@ export async function removeDurably(path: string): Promise<void> {
   await syncDirectory(dirname(path)).catch(ignoreMissing);
 }
 
+/**
+ * Deletes what writers left in a directory that were killed, so that it stays deleted after a crash.
+ * For whoever alone writes there. Harmless when there is no such directory.
+ */
+export async function removeDrafts(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    ignoreMissing(error);
+    return [];
+  });
+  for (const name of names) if (draftPattern.test(name)) await removeDurably(join(directory, name));
+}
+
 /** The contents, or undefined when there is no such file. */
 export async function readIfPresent(path: string): Promise<string | undefined> {
   try {
@@ -67,6 +79,13 @@ export async function readIfPresent(path: string): Promise<string | undefined> {
     return undefined;
   }
 }
+
+function draftBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+}
+
+/** As `draftBeside` names them. */
+const draftPattern = /^\..+\.[0-9a-f]{12}$/;
 
 async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, 'r');
