@@ -5,13 +5,14 @@ import type {
   RegionName,
   SubsetName,
 } from '../model/names.ts';
-import type { IdentityKey } from '../model/records.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import type { Epoch } from '../model/wireguard-key.ts';
 
 /*
  * Every key of the store. A prefix, once used, is never used again for anything else.
  *
  * directory/…      what all masters watch; small and slow
+ * audit/…          what operators have changed for the whole VPN; nobody watches it
  * roll/SUBSET/…    what only the subset's acting master and its backups watch
  * region/…         of a store that holds the rolls of one region: which one
  * move/…           of the commands that read or write a whole store; of no VPN
@@ -22,6 +23,9 @@ export const allocationKey = 'directory/allocation';
 export const masterPrefix = 'directory/master/';
 export const subsetPrefix = 'directory/subset/';
 export const backboneKeyPrefix = 'directory/backbone-key/';
+export const keyingKey = 'directory/keying';
+export const sharedKeyKey = 'directory/shared-key';
+export const placementPolicyKey = 'directory/placement-policy';
 
 export const regionPrefix = 'directory/region/';
 export const actingPrefix = 'directory/acting/';
@@ -52,6 +56,9 @@ export const inviteKey = (subset: SubsetName, id: string): string => `${invitePr
 export const inviteUsePrefix = (subset: SubsetName): string => `roll/${subset}/invite-use/`;
 export const inviteUseKey = (subset: SubsetName, id: string, use: number): string =>
   `${inviteUsePrefix(subset)}${id}/${use}`;
+export const placementPrefix = (subset: SubsetName): string => `roll/${subset}/placement/`;
+export const placementKey = (subset: SubsetName, inviteId: string, identity: IdentityKey): string =>
+  `${placementPrefix(subset)}${inviteId}/${identity}`;
 export const subsetKeyPrefix = (subset: SubsetName): string => `roll/${subset}/key/`;
 export const subsetKeyKey = (subset: SubsetName, epoch: Epoch): string =>
   `${subsetKeyPrefix(subset)}${padded(epoch)}`;
@@ -75,6 +82,11 @@ export const moveBarrierKey = (id: string): string => `move/barrier/${id}`;
 function padded(epoch: Epoch): string {
   return String(epoch).padStart(12, '0');
 }
+
+export const vpnAuditPrefix = 'audit/';
+/** As `auditKey`. */
+export const vpnAuditKey = (atMs: number, id: string): string =>
+  `${vpnAuditPrefix}${String(atMs).padStart(15, '0')}-${id}`;
 
 /** Sorts by time; the id keeps two records of one millisecond apart. */
 export const auditKey = (subset: SubsetName, atMs: number, id: string): string =>

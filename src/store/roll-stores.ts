@@ -1,12 +1,12 @@
 import { HanseError } from '../model/error.ts';
 import type { RegionName } from '../model/names.ts';
+import { decodeRecord } from '../model/records/codec.ts';
 import {
-  decodeRecord,
   regionIdentityRecordSchema,
   regionRecordSchema,
   type SubsetRecord,
   vpnRecordSchema,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import { regionIdentityKey, regionKey, vpnKey } from './keys.ts';
 import { type OpenStoreDependencies, openStore } from './open-store.ts';
 import type { Store } from './store.ts';
