@@ -8,7 +8,13 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import { extensionOid, extensionValue, nameConstraintsOf } from './certificate-profile.ts';
-import { hasValue, type ParsedCertificate, requireNoOtherCritical } from './parsed-certificate.ts';
+import { decodeSubsetBlocks, type SubsetBlocks } from './member-addresses.ts';
+import {
+  hasValue,
+  type ParsedCertificate,
+  parseCertificate,
+  requireNoOtherCritical,
+} from './parsed-certificate.ts';
 import { wrongUse } from './trust-error.ts';
 
 /** A root issues masters, operators and intermediates. */
@@ -23,6 +29,8 @@ export interface SubsetScope {
   readonly vpn: VpnName;
   readonly subset: SubsetName;
   readonly master: MasterName;
+  /** Those that the subset had when the authority was issued; absent from one of an earlier version. */
+  readonly blocks?: SubsetBlocks;
 }
 
 export type AuthorityScope = RootScope | SubsetScope;
@@ -51,7 +59,7 @@ export function readRoot(certificate: ParsedCertificate): RootScope {
 /**
  * Reads the certificate of an intermediate. Checks its form, and that its name constraints are
  * exactly those of the subset in its subject; neither its signature nor its period.
- * @throws TrustError `wrong-use`
+ * @throws TrustError `wrong-use`, `malformed`
  */
 export function readIntermediate(certificate: ParsedCertificate): SubsetScope {
   requireAuthorityProfile(certificate, extensionValue.intermediateBasicConstraints);
@@ -68,7 +76,18 @@ export function readIntermediate(certificate: ParsedCertificate): SubsetScope {
     extensionOid.keyUsage,
     extensionOid.nameConstraints,
   ]);
-  return { kind: 'subset', ...names.data };
+  const binding = certificate.extensions.get(extensionOid.subsetBlocks);
+  const blocks = binding === undefined ? {} : { blocks: decodeSubsetBlocks(binding.value) };
+  return { kind: 'subset', ...names.data, ...blocks };
+}
+
+/**
+ * The blocks that a subset's authority binds, as `readIntermediate` reads them.
+ * @returns undefined for an authority of an earlier version
+ * @throws TrustError `wrong-use`, `malformed`
+ */
+export function blocksOfAuthority(certificatePem: string): SubsetBlocks | undefined {
+  return readIntermediate(parseCertificate(certificatePem)).blocks;
 }
 
 function requireAuthorityProfile(certificate: ParsedCertificate, basicConstraints: string): void {

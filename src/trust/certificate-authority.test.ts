@@ -3,11 +3,13 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { NameConstraints } from '@peculiar/asn1-x509';
-import { CertificateBed, hourMs, spkiOf } from '../../test/support/certificate-bed.ts';
+import { blocksOf, CertificateBed, hourMs, spkiOf } from '../../test/support/certificate-bed.ts';
 import { handshake } from '../../test/support/tls-handshake.ts';
+import { addressesAt } from '../core/addressing.ts';
 import { clockSkewMs } from '../model/clock-skew.ts';
 import { InvalidInputError } from '../model/error.ts';
 import { parseMasterName, parseSubsetName, parseVpnName } from '../model/names.ts';
+import { parseAddress, parsePrefix } from '../model/prefix.ts';
 import { createIssuer, issueIntermediate, issueLeaf } from './certificate-authority.ts';
 import { rootFingerprint, verifyChain } from './certificate-check.ts';
 import { nameConstraintsOf } from './certificate-profile.ts';
@@ -18,6 +20,11 @@ import { createWireguardKeyPair } from './wireguard-keys.ts';
 
 const bed = await CertificateBed.create();
 const rootPem = bed.root.certificatePem;
+const lhr = {
+  issuer: await bed.intermediate('lhr'),
+  blocks: blocksOf(1),
+  addresses: addressesAt(blocksOf(1), 2),
+};
 
 test('a member and its master know each other after a TLS handshake', async () => {
   const member = bed.member('fra', 'alice');
@@ -82,23 +89,56 @@ test('an issued chain passes the check and gives back what was put in', async ()
   const identity = bed.member('lhr', 'carol');
   const keyPair = createIdentityKeyPair();
   const wireguardKeys = { acting: createWireguardKeyPair().publicKey };
-  const issuer = await bed.intermediate('lhr');
   const subjectPublicKey = spkiOf(keyPair.publicKey);
   const period = bed.period;
-  const leaf = await issueLeaf({ identity, subjectPublicKey, wireguardKeys, issuer, period });
+  const { issuer, blocks, addresses } = lhr;
+  const leaf = await issueLeaf({
+    ...{ identity, subjectPublicKey, wireguardKeys, addresses, issuer, period },
+  });
   const checked = await verifyChain({
     chain: [leaf, issuer.certificatePem],
     root: rootPem,
     nowMs: bed.nowMs,
     expected: identity,
   });
-  assert.deepEqual(checked, {
-    identity,
-    wireguardKeys,
+  const said = {
+    ...{ identity, wireguardKeys, addresses },
+    publicKeySpki: subjectPublicKey,
     publicKeySpkiSha256: identityKeyOf(subjectPublicKey),
     notAfterMs: Math.floor(period.untilMs / 1_000) * 1_000,
-  });
-  assert.deepEqual(identityOfLeaf(leaf), checked);
+  };
+  assert.deepEqual(checked, { ...said, blocks });
+  assert.deepEqual(identityOfLeaf(leaf), said);
+});
+
+test('addresses are those of a member of the subset, and nobody else has any', async () => {
+  const subjectPublicKey = spkiOf(createIdentityKeyPair().publicKey);
+  const { addresses } = lhr;
+  const common = { subjectPublicKey, wireguardKeys: {}, period: bed.period };
+  const ipv6 = parseAddress('fd12:3456:789a:3::2');
+  for (const leaf of [
+    { identity: bed.member('lhr', 'carol'), issuer: lhr.issuer, addresses: { ...addresses, ipv6 } },
+    { identity: bed.operator('ada'), issuer: bed.root, addresses },
+    { identity: bed.master('lhr-1'), issuer: bed.root, addresses },
+  ]) {
+    await assert.rejects(issueLeaf({ ...common, ...leaf }), InvalidInputError);
+  }
+});
+
+test('an authority that follows another one has its key, and so what the former has signed stays good', async () => {
+  const { blocks, issuer } = lhr;
+  const [subset, master] = [parseSubsetName('lhr'), parseMasterName('lhr-1')];
+  const { vpn, root, period } = bed;
+  const privateKeyPem = issuer.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const grown = { ...blocks, ipv4Blocks: [...blocks.ipv4Blocks, parsePrefix('100.70.0.0/20')] };
+  const next = createIssuer(
+    await issueIntermediate({ vpn, subset, master, blocks: grown, root, period, privateKeyPem }),
+  );
+  assert.deepEqual(next.scope, { ...issuer.scope, blocks: grown });
+  const { chain } = await bed.issue(bed.member('lhr', 'carol'));
+  const check = { root: rootPem, nowMs: bed.nowMs, expected: 'member' } as const;
+  const checked = await verifyChain({ ...check, chain: [chain[0] ?? '', next.certificatePem] });
+  assert.deepEqual(checked.blocks, grown);
 });
 
 test('certificates start earlier than now by the clock skew that is allowed for', async () => {
@@ -153,7 +193,7 @@ test('an authority refuses what it is not the authority for', async () => {
     [other.vpn, bed.root],
   ] as const) {
     await assert.rejects(
-      issueIntermediate({ ...intermediate, vpn, root, period: bed.period }),
+      issueIntermediate({ ...intermediate, vpn, blocks: blocksOf(1), root, period: bed.period }),
       InvalidInputError,
     );
   }

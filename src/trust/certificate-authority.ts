@@ -26,16 +26,25 @@ import {
   type SubsetName,
   type VpnName,
 } from '../model/names.ts';
+import { hostPrefix, prefixesOverlap } from '../model/prefix.ts';
 import { type AuthorityScope, readIntermediate, readRoot } from './authority-certificate.ts';
 import {
   extendedKeyUsageOf,
   extensionValue,
+  memberAddressesOid,
   nameConstraintsOf,
   p256SpkiPrefix,
   subjectAltNameOf,
+  subsetBlocksOid,
   wireguardKeysOid,
 } from './certificate-profile.ts';
 import { contextTag, derTag, encodeDer } from './der.ts';
+import {
+  encodeMemberAddresses,
+  encodeSubsetBlocks,
+  type MemberAddresses,
+  type SubsetBlocks,
+} from './member-addresses.ts';
 import { isP256Spki, type ParsedCertificate, parseCertificate } from './parsed-certificate.ts';
 import {
   type CertificatePeriod,
@@ -74,6 +83,8 @@ export interface LeafOptions {
   readonly subjectPublicKey: Uint8Array;
   /** By path class; empty for operators. */
   readonly wireguardKeys: WireguardKeys;
+  /** Of a member, and of nobody else. */
+  readonly addresses?: MemberAddresses;
   /** The root for masters and operators, the subset's intermediate for members. */
   readonly issuer: Issuer;
   readonly period: CertificatePeriod;
@@ -101,21 +112,27 @@ export async function createRoot(options: {
 }
 
 /**
- * Makes the authority with which one master issues for one subset, with a new key. Critical name
- * constraints keep it to the subset's names.
- * @throws InvalidInputError when the issuer is no root, is another VPN's, or ends earlier
+ * Makes the authority with which one master issues for one subset. Critical name constraints keep it
+ * to the subset's names.
+ * @throws InvalidInputError when the issuer is no root, is another VPN's, or ends earlier, or for
+ *   blocks that are none
+ * @throws TrustError `malformed` when the key is none
  */
 export async function issueIntermediate(options: {
   readonly vpn: VpnName;
   readonly subset: SubsetName;
   readonly master: MasterName;
+  /** Those that the subset has now. */
+  readonly blocks: SubsetBlocks;
   readonly root: Issuer;
   readonly period: CertificatePeriod;
+  /** PKCS#8, of the authority that this one follows; a new key unless said. */
+  readonly privateKeyPem?: string;
 }): Promise<AuthorityCredentials> {
-  const { vpn, subset, master, root, period } = options;
+  const { vpn, subset, master, blocks, root, period, privateKeyPem } = options;
   requireScope(root, vpn);
   requireWithin(root, period);
-  const { privateKey, spki } = createKey();
+  const { privateKey, spki } = privateKeyPem === undefined ? createKey() : keyOf(privateKeyPem);
   const constraints = nameConstraintsOf(vpn, subset);
   const certificatePem = await signCertificate(
     {
@@ -130,6 +147,7 @@ export async function issueIntermediate(options: {
       extensions: [
         ...authorityExtensions(spki, extensionValue.intermediateBasicConstraints),
         extension(id_ce_nameConstraints, constraints, { critical: true }),
+        extension(subsetBlocksOid, encodeSubsetBlocks(blocks), { critical: false }),
         authorityKeyIdentifier(root),
       ],
     },
@@ -178,6 +196,7 @@ export async function issueLeaf(options: LeafOptions): Promise<string> {
     extension(id_ce_extKeyUsage, extendedKeyUsageOf(identity.kind), { critical: false }),
     authorityKeyIdentifier(issuer),
     ...wireguardExtension(options.wireguardKeys),
+    ...addressesExtension(options),
   ];
   const contents = { issuer: issuer.name, subject, spki, period, extensions };
   return signCertificate(contents, issuer.privateKey);
@@ -186,6 +205,22 @@ export async function issueLeaf(options: LeafOptions): Promise<string> {
 function wireguardExtension(keys: WireguardKeys): Extension[] {
   if (Object.keys(keys).length === 0) return [];
   return [extension(wireguardKeysOid, encodeWireguardKeys(keys), { critical: false })];
+}
+
+function addressesExtension({ identity, addresses, issuer }: LeafOptions): Extension[] {
+  if (addresses === undefined) return [];
+  const { scope } = issuer;
+  if (identity.kind !== 'member' || scope.kind !== 'subset') {
+    throw new InvalidInputError(`the certificate of a ${identity.kind} binds no addresses`);
+  }
+  const { ipv6Block } = scope.blocks ?? {};
+  if (ipv6Block !== undefined && !prefixesOverlap(hostPrefix(addresses.ipv6), ipv6Block)) {
+    throw new InvalidInputError(
+      `${addresses.ipv6} is not an address of ${ipv6Block}, the block of ${scope.subset}`,
+    );
+  }
+  const value = encodeMemberAddresses(addresses);
+  return [extension(memberAddressesOid, value, { critical: false })];
 }
 
 function authorityExtensions(spki: Uint8Array, basicConstraints: string): Extension[] {
@@ -249,7 +284,20 @@ function requirePeriod({ fromMs, untilMs }: CertificatePeriod): void {
   });
 }
 
-function createKey(): { privateKey: KeyObject; spki: Uint8Array } {
+/** What a private key is good for: itself, and the public key that goes with it. */
+interface SigningKey {
+  readonly privateKey: KeyObject;
+  readonly spki: Uint8Array;
+}
+
+function keyOf(privateKeyPem: string): SigningKey {
+  const privateKey = importPrivateKey(privateKeyPem);
+  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  requireP256(spki);
+  return { privateKey, spki };
+}
+
+function createKey(): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { privateKey, spki: publicKey.export({ type: 'spki', format: 'der' }) };
 }

@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CertificateBed } from '../../test/support/certificate-bed.ts';
+import { blocksOf, CertificateBed, honestExtensions } from '../../test/support/certificate-bed.ts';
+import { earlierAuthority } from '../../test/support/earlier-authority.ts';
+import { addressesAt } from '../core/addressing.ts';
 import { clockSkewMs } from '../model/clock-skew.ts';
 import { type ChainCheck, verifyChain } from './certificate-check.ts';
+import { memberAddressesOid } from './certificate-profile.ts';
+import { encodeMemberAddresses, type MemberAddresses } from './member-addresses.ts';
+import { extension } from './signed-certificate.ts';
 import { TrustError, type TrustErrorCode } from './trust-error.ts';
 
 const bed = await CertificateBed.create();
@@ -27,6 +32,51 @@ test('a chain is good for the expected identity or kind only', async () => {
   for (const [expected, code] of cases) {
     const result = verify({ chain, expected });
     await (code === undefined ? result : assert.rejects(result, { name: 'TrustError', code }));
+  }
+});
+
+test('an address of another subset is out of the scope of whoever certified it', async () => {
+  const [own, others] = [blocksOf(1), blocksOf(2)].map((blocks) => addressesAt(blocks, 2));
+  assert.ok(own && others);
+  const leafFor = (addresses: MemberAddresses) =>
+    bed.forge({
+      issuer: fra,
+      extensions: [
+        ...honestExtensions(alice),
+        extension(memberAddressesOid, encodeMemberAddresses(addresses), { critical: false }),
+      ],
+    });
+  const { chain } = await leafFor(others);
+  await assert.rejects(verify({ chain }), {
+    name: 'TrustError',
+    code: 'out-of-scope',
+    message: /expected an address of fd12:3456:789a:1::\/64, .* is for fd12:3456:789a:2::2/,
+  });
+  // IPv4 blocks grow without the root, so that is for others to judge.
+  const grown = { ipv4: others.ipv4, ipv6: own.ipv6 };
+  const checked = await verify({ chain: (await leafFor(grown)).chain });
+  assert.deepEqual([checked.addresses, checked.blocks], [grown, blocksOf(1)]);
+});
+
+test('who is certified by an authority that binds no blocks may have any address, as far as the check goes', async () => {
+  const { chain } = await bed.issue(alice, bed.period, addressesAt(blocksOf(1), 2));
+  const earlier = await earlierAuthority(fra, bed.root);
+  const checked = await verify({ chain: [chain[0] ?? '', earlier.certificatePem] });
+  assert.equal(checked.blocks, undefined);
+});
+
+test('an extension with addresses in any other form is refused, critical or not', async () => {
+  const honest = encodeMemberAddresses(addressesAt(blocksOf(1), 2));
+  for (const [value, critical, code] of [
+    [honest.subarray(0, -1), false, 'malformed'],
+    [Buffer.concat([honest, Buffer.of(5, 0)]), false, 'malformed'],
+    [Buffer.alloc(0), false, 'malformed'],
+    [honest, true, 'wrong-use'],
+  ] as const) {
+    const binding = extension(memberAddressesOid, value, { critical });
+    const extensions = [...honestExtensions(alice), binding];
+    const { chain } = await bed.forge({ issuer: fra, extensions });
+    await assert.rejects(verify({ chain }), { name: 'TrustError', code });
   }
 });
 

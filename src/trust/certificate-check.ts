@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { dnsNameOf, type Identity, type VpnName } from '../model/names.ts';
+import { hostPrefix, prefixesOverlap } from '../model/prefix.ts';
 import { readIntermediate, readRoot, type SubsetScope } from './authority-certificate.ts';
 import { type LeafIdentity, readLeaf } from './leaf-certificate.ts';
+import type { MemberAddresses, SubsetBlocks } from './member-addresses.ts';
 import { type ParsedCertificate, parseCertificate } from './parsed-certificate.ts';
 import { findPathFault } from './path-validation.ts';
 import { malformed, TrustError, wrongUse } from './trust-error.ts';
@@ -16,16 +18,23 @@ export interface ChainCheck {
   readonly expected: Identity['kind'] | Identity;
 }
 
+/** A leaf whose chain was checked, and what its authority says beside. */
+export interface CheckedLeaf extends LeafIdentity {
+  /** Of a member's subset; absent when its authority is of an earlier version. */
+  readonly blocks?: SubsetBlocks;
+}
+
 /**
  * Checks a chain that came without a TLS connection, such as that of a peer or of a master's
  * record. Holds after it returns: the chain leads to the root (RFC 5280 §6, name constraints
  * included), every certificate in it is valid now and has the form of its role, and the leaf has
  * one name, which is that of the expected identity. Masters and operators come from the root
- * itself, members from an intermediate of exactly their subset.
+ * itself, members from an intermediate of exactly their subset, and with an IPv6 address of its /64
+ * where both bind one. Whether they bind any is the caller's to demand.
  * @throws TrustError `malformed`, `no-name`, `extra-name`, `wrong-use`, `wrong-vpn`,
- *   `wrong-subset`, `wrong-identity`, `expired`, `not-yet-valid`, `untrusted`
+ *   `wrong-subset`, `wrong-identity`, `out-of-scope`, `expired`, `not-yet-valid`, `untrusted`
  */
-export async function verifyChain(check: ChainCheck): Promise<LeafIdentity> {
+export async function verifyChain(check: ChainCheck): Promise<CheckedLeaf> {
   const [leafPem, intermediatePem, ...more] = check.chain;
   if (leafPem === undefined || more.length > 0) {
     throw malformed('the certificate chain', 'expected a leaf and at most one intermediate');
@@ -35,9 +44,10 @@ export async function verifyChain(check: ChainCheck): Promise<LeafIdentity> {
   const root = parseCertificate(check.root);
   const result = readLeaf(leaf);
   requireIdentity(result.identity, check.expected, readRoot(root).vpn);
-  requireIssuerOf(result.identity, intermediates[0]);
+  const issuer = requireIssuerOf(result.identity, intermediates[0]);
+  if (issuer?.blocks && result.addresses) requireWithin(result.addresses, issuer.blocks);
   await requirePath([leaf, ...intermediates, root], check.nowMs, dnsNameOf(result.identity));
-  return result;
+  return issuer?.blocks ? { ...result, blocks: issuer.blocks } : result;
 }
 
 /**
@@ -86,9 +96,12 @@ function requireIdentity(
   throw mismatch('wrong-identity', { actual, expected: described });
 }
 
-function requireIssuerOf(identity: Identity, intermediate: ParsedCertificate | undefined): void {
+function requireIssuerOf(
+  identity: Identity,
+  intermediate: ParsedCertificate | undefined,
+): SubsetScope | undefined {
   if (identity.kind !== 'member') {
-    if (intermediate === undefined) return;
+    if (intermediate === undefined) return undefined;
     throw wrongUse(`a ${identity.kind} is certified by the root itself, not by an intermediate`);
   }
   if (intermediate === undefined) {
@@ -99,6 +112,13 @@ function requireIssuerOf(identity: Identity, intermediate: ParsedCertificate | u
     const actual = `an authority of ${scope.subset} in ${scope.vpn}`;
     throw mismatch('wrong-subset', { actual, expected: identity.subset });
   }
+  return scope;
+}
+
+/** IPv4 blocks grow without the root, so an address outside of those that are bound need not be wrong. */
+function requireWithin({ ipv6 }: MemberAddresses, { ipv6Block }: SubsetBlocks): void {
+  if (prefixesOverlap(hostPrefix(ipv6), ipv6Block)) return;
+  throw mismatch('out-of-scope', { actual: ipv6, expected: `an address of ${ipv6Block}` });
 }
 
 /** @param path the leaf, what certifies it, and so on to the root */
@@ -144,7 +164,7 @@ function untrusted(name: string, reason: string): TrustError {
 }
 
 function mismatch(
-  code: 'wrong-vpn' | 'wrong-subset' | 'wrong-identity',
+  code: 'wrong-vpn' | 'wrong-subset' | 'wrong-identity' | 'out-of-scope',
   fields: { readonly expected: string; readonly actual: string },
 ): TrustError {
   return new TrustError(

@@ -17,10 +17,16 @@ export const extensionOid = {
   authorityKeyIdentifier: '551d23',
   extendedKeyUsage: '551d25',
   wireguardKeys: '6981de9cb7c3cbb6d2b09f9d8ecacfc89df98355',
+  memberAddresses: '698396acccdc97edc2a4ef9abdb1da8fc7e39a37',
+  subsetBlocks: '6983afa7e9ebd4f4dabacb8d8df8ecb399889206',
 } as const;
 
 /** 2.25 and a random UUID (ITU-T X.667 §7), 6f1c6f0e-5b6a-4c0f-9d1d-2a7c83be41d5: nobody else's. */
 export const wireguardKeysOid = '2.25.147691944329116558819535884940551799253';
+/** Of cb2c9970-bed8-4937-9a7a-c6d0f8f8cd37. */
+export const memberAddressesOid = '2.25.270064856347400640519856774009167858999';
+/** Of d7a7d3ae-a74b-4ea5-8d1b-e36333220906. */
+export const subsetBlocksOid = '2.25.286655426095033914347839435252384794886';
 
 /** id-ecPublicKey on P-256 with an uncompressed point: the 64 bytes of the point follow. */
 export const p256SpkiPrefix = Buffer.from(

@@ -1,8 +1,9 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { type Identity, parseDnsName } from '../model/names.ts';
-import type { IdentityKey } from '../model/records.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import { extendedKeyUsageOf, extensionOid, extensionValue } from './certificate-profile.ts';
 import { contextTag, derTag, readDerContent, readDerElements } from './der.ts';
+import { decodeMemberAddresses, type MemberAddresses } from './member-addresses.ts';
 import {
   hasValue,
   isP256Spki,
@@ -21,6 +22,10 @@ export interface LeafIdentity {
   readonly identity: Identity;
   /** Empty for an operator. */
   readonly wireguardKeys: WireguardKeys;
+  /** A member's; absent when its master is of an earlier version. */
+  readonly addresses?: MemberAddresses;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKeySpki: Uint8Array;
   /** SHA-256 of the SubjectPublicKeyInfo: who the bearer is, whatever the name. */
   readonly publicKeySpkiSha256: IdentityKey;
   /** The last moment of its validity. */
@@ -45,6 +50,8 @@ export function readLeaf(certificate: ParsedCertificate): LeafIdentity {
   return {
     identity,
     wireguardKeys: binding === undefined ? {} : decodeWireguardKeys(binding.value),
+    ...readAddresses(certificate),
+    publicKeySpki: certificate.spki,
     publicKeySpkiSha256: identityKeyOf(certificate.spki),
     notAfterMs: certificate.notAfterMs,
   };
@@ -58,6 +65,11 @@ export function readLeaf(certificate: ParsedCertificate): LeafIdentity {
 export function identityKeyOf(spki: Uint8Array): IdentityKey {
   if (!isP256Spki(spki)) throw malformed('the public key', 'expected P-256, uncompressed');
   return createHash('sha256').update(spki).digest('base64url') as IdentityKey;
+}
+
+function readAddresses({ extensions }: ParsedCertificate): Pick<LeafIdentity, 'addresses'> {
+  const binding = extensions.get(extensionOid.memberAddresses);
+  return binding === undefined ? {} : { addresses: decodeMemberAddresses(binding.value) };
 }
 
 function readIdentity(certificate: ParsedCertificate): Identity {

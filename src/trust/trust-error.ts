@@ -7,6 +7,7 @@ import { HanseError } from '../model/error.ts';
  * - `extra-name`: it has another name, or one of another type, beside or instead of its DNS name.
  * - `wrong-use`: a CA where a leaf belongs, a key usage or critical extension that is not ours.
  * - `wrong-vpn`, `wrong-subset`, `wrong-identity`: good for somebody else. Fields: `expected`, `actual`.
+ * - `out-of-scope`: binds an address outside of its authority's block. Fields: `expected`, `actual`.
  * - `expired`, `not-yet-valid`. Fields: `name`, `limit` (ISO 8601).
  * - `untrusted`: no path to the pinned root. Fields: `name`.
  *
@@ -26,6 +27,7 @@ export type TrustErrorCode =
   | 'wrong-vpn'
   | 'wrong-subset'
   | 'wrong-identity'
+  | 'out-of-scope'
   | 'expired'
   | 'not-yet-valid'
   | 'untrusted'
