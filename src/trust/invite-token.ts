@@ -1,4 +1,3 @@
-import { verify, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { endpointSchema } from '../model/endpoint.ts';
 import { InvalidInputError } from '../model/error.ts';
@@ -12,31 +11,46 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import type { Issuer } from './certificate-authority.ts';
+import {
+  type CompactForm,
+  type CompactJws,
+  isSignedBy,
+  jwsAlgorithm,
+  parseJwsPart,
+  readCompactJws,
+  signCompactJws,
+} from './compact-jws.ts';
 import { malformed, TrustError } from './trust-error.ts';
 
 /*
- * An invite token is a JWS (RFC 7515, compact, ES256) behind a prefix by which people and secret
- * scanners know it. It is signed by one of the subset's intermediates, `kid` says whose.
+ * An invite token is signed by one of the subset's intermediates, `kid` says whose.
  */
-const tokenPrefix = 'hanse_';
 const tokenType = 'hanse-invite';
-const algorithm = 'ES256';
-/** A token is pasted into a terminal, and sent in a message that allows this much. */
-const maxTokenLength = 4_096;
-/** Two 32-byte numbers (RFC 7518 §3.4). */
-const signatureLength = 64;
-const what = 'the invite token';
+const form: CompactForm = {
+  what: 'the invite token',
+  prefix: 'hanse_',
+  missingPrefix: 'it must start with "hanse_", as "hanse invite create" prints it',
+  remedy: 'copy the whole token again',
+  // It is pasted into a terminal, and sent in a message that allows this much.
+  maxLength: 4_096,
+};
 
 const headerSchema = z.strictObject({
-  alg: z.literal(algorithm),
+  alg: z.literal(jwsAlgorithm),
   typ: z.literal(tokenType),
   kid: masterNameSchema,
 });
 
 const payloadVersionSchema = z.looseObject({ v: z.number().int().positive() });
 
+/**
+ * 1 (2026-11-23): for one subset.
+ * 2 (2026-11-29): for several, where `subset` is the one whose master says which, and counts the uses.
+ */
+const newestVersion = 2;
+
 const payloadSchema = z.strictObject({
-  v: z.literal(1),
+  v: z.literal([1, 2]),
   vpn: vpnNameSchema,
   subset: subsetNameSchema,
   jti: z.uuid(),
@@ -61,7 +75,10 @@ export interface ControlContact {
 /** What an invite says. */
 export interface InviteClaims {
   readonly vpn: VpnName;
+  /** Which it is for; the home subset of an invite that is placed. */
   readonly subset: SubsetName;
+  /** Whether placement decides which of the invite's subsets the newcomer gets: the home subset's master says it. */
+  readonly isPlaced?: true;
   /** Of the invite's record, which says how often it may still be used. */
   readonly inviteId: string;
   /** A whole second. */
@@ -99,14 +116,11 @@ export async function createInviteToken(
   if (!payload.success) {
     throw new InvalidInputError(`not a valid invite: ${z.prettifyError(payload.error)}`);
   }
-  const { CompactSign } = await import('jose/jws/compact/sign');
-  const jws = await new CompactSign(Buffer.from(JSON.stringify(payload.data)))
-    .setProtectedHeader({ alg: algorithm, typ: tokenType, kid: scope.master })
-    .sign(issuer.privateKey);
-  const token = `${tokenPrefix}${jws}`;
-  if (token.length <= maxTokenLength) return token;
+  const header = { typ: tokenType, kid: scope.master };
+  const token = await signCompactJws(form, { header, payload: payload.data }, issuer.privateKey);
+  if (token.length <= form.maxLength) return token;
   throw new InvalidInputError(
-    `the token would be ${token.length} characters long, ${maxTokenLength} are allowed: name fewer masters or shorter hosts`,
+    `the token would be ${token.length} characters long, ${form.maxLength} are allowed: name fewer masters or shorter hosts`,
   );
 }
 
@@ -128,70 +142,33 @@ export async function verifyInviteToken(
   text: string,
   { vpn, subset, authorities, nowMs }: VerifyInviteOptions,
 ): Promise<InviteClaims> {
-  const { signed, signature, signer, claims } = readToken(text, nowMs);
+  const { jws, signer, claims } = readToken(text, nowMs);
   if (claims.vpn !== vpn) throw elsewhere('wrong-vpn', 'VPN', vpn, claims.vpn);
   if (claims.subset !== subset) throw elsewhere('wrong-subset', 'subset', subset, claims.subset);
   const authority = authorities.get(signer);
   if (authority === undefined) throw forged('its signer is no authority of the subset');
-  const { publicKey } = new X509Certificate(authority);
-  // Node's own, because a master verifies one for each join, and `jose` takes three times as long.
-  const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
-  if (!verify('sha256', signed, key, signature)) {
-    throw forged('the signature is not that of the authority');
-  }
+  if (!isSignedBy(jws, authority)) throw forged('the signature is not that of the authority');
   return claims;
 }
 
-function readToken(text: string, nowMs: number) {
-  // The limit allows for a line break every few characters, and keeps the work below bounded.
-  if (text.length > 2 * maxTokenLength) throw malformed(what, 'it is too long');
-  const token = text.replace(/\s+/g, '');
-  if (token.length > maxTokenLength) throw malformed(what, 'it is too long');
-  if (!token.startsWith(tokenPrefix)) {
-    throw malformed(
-      what,
-      `it must start with "${tokenPrefix}", as "hanse invite create" prints it`,
-    );
-  }
-  const jws = token.slice(tokenPrefix.length);
-  const [header, payload, signature, ...rest] = jws.split('.');
-  if (header === undefined || payload === undefined || rest.length > 0) throw cutOff();
-  const signatureBytes = decodePart(signature ?? '');
-  if (signatureBytes.length !== signatureLength) throw cutOff();
-  const signer = parsePart(headerSchema, header).kid;
-  const claims = claimsOf(parsePayload(payload));
+function readToken(
+  text: string,
+  nowMs: number,
+): { readonly jws: CompactJws; readonly signer: MasterName; readonly claims: InviteClaims } {
+  const jws = readCompactJws(text, form);
+  const signer = parseJwsPart(headerSchema, jws.header, form).kid;
+  const claims = claimsOf(parsePayload(jws.payload));
   requireUnexpired(claims, nowMs);
-  const signed = Buffer.from(`${header}.${payload}`);
-  return { signed, signature: signatureBytes, signer, claims };
+  return { jws, signer, claims };
 }
 
-function parsePayload(text: string): Payload {
-  const { v: version } = parsePart(payloadVersionSchema, text);
-  if (version === 1) return parsePart(payloadSchema, text);
+function parsePayload(payload: unknown): Payload {
+  const { v: version } = parseJwsPart(payloadVersionSchema, payload, form);
+  if (version <= newestVersion) return parseJwsPart(payloadSchema, payload, form);
   throw new TrustError(
-    `${what} has version ${version}, and this version of Hanse reads version 1: update Hanse here`,
+    `${form.what} has version ${version}, and this version of Hanse reads up to ${newestVersion}: update Hanse here`,
     { code: 'unknown-version', fields: { version } },
   );
-}
-
-function parsePart<S extends z.ZodType>(schema: S, text: string): z.infer<S> {
-  const bytes = decodePart(text);
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch (cause) {
-    throw malformed(what, 'a part of it is not JSON; copy the whole token again', cause);
-  }
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  throw malformed(what, `a part of it is not valid: ${z.prettifyError(result.error)}`);
-}
-
-/** Base64url has several spellings for one value; a token has one. */
-function decodePart(text: string): Buffer {
-  const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text) throw cutOff();
-  return bytes;
 }
 
 function requireUnexpired({ expiresAtMs }: InviteClaims, nowMs: number): void {
@@ -199,14 +176,14 @@ function requireUnexpired({ expiresAtMs }: InviteClaims, nowMs: number): void {
   const limit = new Date(expiresAtMs).toISOString();
   const now = new Date(nowMs).toISOString();
   throw new TrustError(
-    `${what} expired at ${limit} (it is ${now} here): ask for a new one with "hanse invite create"`,
+    `${form.what} expired at ${limit} (it is ${now} here): ask for a new one with "hanse invite create"`,
     { code: 'expired', fields: { limit } },
   );
 }
 
 function payloadOf(claims: InviteClaims): Payload {
   return {
-    v: 1,
+    v: claims.isPlaced ? 2 : 1,
     vpn: claims.vpn,
     subset: claims.subset,
     jti: claims.inviteId,
@@ -219,7 +196,7 @@ function payloadOf(claims: InviteClaims): Payload {
 
 function claimsOf(payload: Payload): InviteClaims {
   const [first, ...rest] = payload.masters.map(([master, endpoint]) => ({ master, endpoint }));
-  if (first === undefined) throw malformed(what, 'it names no master');
+  if (first === undefined) throw malformed(form.what, 'it names no master');
   return {
     vpn: payload.vpn,
     subset: payload.subset,
@@ -227,12 +204,9 @@ function claimsOf(payload: Payload): InviteClaims {
     expiresAtMs: payload.exp * 1_000,
     rootFingerprint: payload.root,
     control: [first, ...rest],
+    ...(payload.v === 2 ? { isPlaced: true } : {}),
     ...(payload.name === undefined ? {} : { memberName: payload.name }),
   };
-}
-
-function cutOff(): TrustError {
-  return malformed(what, 'it is cut off or misspelt; copy the whole token again');
 }
 
 function elsewhere(
@@ -241,14 +215,14 @@ function elsewhere(
   expected: string,
   actual: string,
 ): TrustError {
-  return new TrustError(`${what} is for the ${kind} ${actual}, not for ${expected}`, {
+  return new TrustError(`${form.what} is for the ${kind} ${actual}, not for ${expected}`, {
     code,
     fields: { expected, actual },
   });
 }
 
 function forged(reason: string): TrustError {
-  return new TrustError(`${what} was not signed by an authority of its subset: ${reason}`, {
+  return new TrustError(`${form.what} was not signed by an authority of its subset: ${reason}`, {
     code: 'forged',
   });
 }
