@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { MemberName } from '../model/names.ts';
+import { type MemberName, parseSubsetName, type SubsetName } from '../model/names.ts';
 import { parsePrefix } from '../model/prefix.ts';
+import { subsetRecordSchema } from '../model/records/directory.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import {
-  type IdentityKey,
+  type InviteRecord,
+  type InviteUseRecord,
   inviteRecordSchema,
   type MemberRecord,
-  subsetRecordSchema,
-} from '../model/records.ts';
+} from '../model/records/roll.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
+import type { Blocks } from './addressing.ts';
 import {
   type AdmissionDecision,
   type AdmissionRequest,
@@ -153,6 +156,8 @@ class World {
     (uses, number) => new ListedInvite(number, uses, number === 2 ? 'name-0' : undefined),
   );
   nowMs = 0;
+  subset = subset;
+  blocks: Blocks = subset;
 
   run(one: Step): void {
     if (one.kind === 'wait') this.nowMs += one.durationMs;
@@ -167,10 +172,12 @@ class World {
     invite: InviteFacts | undefined,
     inviteId = invite?.invite.id ?? 'revoked',
   ): AdmissionDecision {
-    const { roll, nowMs } = this;
+    const { roll, nowMs, blocks } = this;
     const certificateEndsAtMs = nowMs + certificateMs;
-    const facts = { nowMs, subset, roll, inviteId, invite, request: asked, certificateEndsAtMs };
-    return decideAdmission(facts);
+    return decideAdmission({
+      ...{ nowMs, subset: this.subset, blocks, roll, inviteId, invite },
+      ...{ request: asked, certificateEndsAtMs },
+    });
   }
 
   #join(asked: AdmissionRequest, invite: ListedInvite | undefined): void {
@@ -254,10 +261,10 @@ test('whatever joins, departs and rests: no name, address, key or identity is ha
   );
 });
 
-test('a full subset says so, and takes one more when a place is free', () => {
-  const world = new World();
+/** As many as ask, one after the other. */
+function joinAll(world: World, count: number): readonly string[] {
   const invite = new ListedInvite(9, 100);
-  const results = Array.from({ length: 20 }, (_, index) => {
+  return Array.from({ length: count }, (_, index) => {
     const asked = {
       name: `member-${index}` as MemberName,
       identityKey: identity(String.fromCharCode(97 + index)),
@@ -274,6 +281,11 @@ test('a full subset says so, and takes one more when a place is free', () => {
     }
     return decision.kind === 'refuse' ? decision.code : decision.kind;
   });
+}
+
+test('a full subset says so, and takes one more when a place is free', () => {
+  const world = new World();
+  const results = joinAll(world, 20);
   // A /28 has 14 usable addresses, of which the master has the first.
   assert.deepEqual(results, [...Array(13).fill('admit'), ...Array(7).fill('subset-full')]);
 });
@@ -302,4 +314,117 @@ test('every refusal says what to do', () => {
     String(say(request(1, 1, 1), world.invites[1])),
     /token-expired.*1970-01-01T00:01:40/,
   );
+});
+
+test('no address is given out of a block that members could not prove, and whoever is refused is told what helps', () => {
+  const world = new World();
+  world.subset = { ...subset, ipv4Blocks: [...subset.ipv4Blocks, parsePrefix('100.64.1.0/28')] };
+  assert.deepEqual(joinAll(world, 14), [...Array(13).fill('admit'), 'subset-full']);
+  const asked = {
+    name: 'late' as MemberName,
+    identityKey: identity('Y'),
+    keys: { acting: key('Y') },
+  };
+  const refused = world.decide(asked, new ListedInvite(8, 1));
+  assert.ok(refused.kind === 'refuse');
+  assert.match(refused.message, /certificates prove is taken: .*"hanse master renew"/);
+
+  world.blocks = world.subset;
+  const admitted = world.decide(asked, new ListedInvite(8, 1));
+  assert.ok(admitted.kind === 'admit');
+  assert.deepEqual([admitted.member.addressIndex, admitted.member.ipv4], [15, '100.64.1.1']);
+
+  // Whoever leaves and comes back has its former place only while it can prove it.
+  world.roll.put({ ...admitted.member, state: 'left', reusableAtMs: 0 });
+  const again = () => world.decide(asked, new ListedInvite(8, 1));
+  const returned = again();
+  assert.ok(returned.kind === 'admit' && returned.member.addressIndex === 15);
+  world.blocks = subset;
+  assert.equal(again().kind, 'refuse');
+});
+
+test('an invite for one node admits no other, and is not used up by those who try', () => {
+  const world = new World();
+  const bound = new ListedInvite(9, 1);
+  const own = request(0, 0, 0);
+  const invite = { ...bound, invite: { ...bound.invite, identityKey: own.identityKey } };
+  const refused = world.decide(request(1, 0, 1), invite);
+  assert.ok(refused.kind === 'refuse' && refused.code === 'bad-token');
+  assert.match(refused.message, /for another node/);
+  assert.equal(world.decide(own, invite).kind, 'admit');
+});
+
+const home = parseSubsetName('home');
+const claim = { home, use: 1, turn: 2, expiresAtMs: 5_000 };
+
+/** What somebody is answered who was placed here by a two-use invite of which this use is known. */
+function landed(
+  changes: Partial<typeof claim & { readonly fullWith: number; readonly placedBy: SubsetName }>,
+  known: Partial<InviteUseRecord> | undefined = undefined,
+): string {
+  const { fullWith, placedBy = home, ...claimed } = changes;
+  const asked = request(0, 0, 0);
+  const listed = new ListedInvite(1, 2);
+  const use = { version: 1, member: asked.name, identityKey: asked.identityKey, ...known } as const;
+  const invite = {
+    invite: { ...listed.invite, placedBy },
+    uses: new Map(known ? [[claim.use, use]] : []),
+  };
+  const decision = decideAdmission({
+    ...{ nowMs: 1_000, subset, blocks: subset, roll: new ListedRoll(), inviteId: listed.invite.id },
+    invite,
+    ...{ request: asked, claim: { ...claim, ...claimed }, fullWith, certificateEndsAtMs: 2_000 },
+  });
+  return decision.kind === 'admit' ? `use ${decision.inviteUse}` : String(Object(decision).code);
+}
+
+test('a name is an operator’s where the invite says it, and of one that moves a node where it was so before', () => {
+  const isNamed = (changes: Partial<InviteRecord>): true | undefined => {
+    const asked = request(0, 0, 0);
+    const listed = new ListedInvite(1, 2);
+    const facts = { nowMs: 1_000, subset, blocks: subset, roll: new ListedRoll() };
+    const decision = decideAdmission({
+      ...{ ...facts, inviteId: listed.invite.id, request: asked, certificateEndsAtMs: 2_000 },
+      invite: { invite: { ...listed.invite, ...changes }, uses: new Map() },
+    });
+    assert.equal(decision.kind, 'admit');
+    return decision.kind === 'admit' ? decision.member.isNamedByInvite : undefined;
+  };
+  const { name: memberName, identityKey } = request(0, 0, 0);
+  assert.equal(isNamed({}), undefined);
+  assert.equal(isNamed({ memberName }), true);
+  assert.equal(isNamed({ memberName, identityKey }), undefined);
+  assert.equal(isNamed({ memberName, identityKey, isNamedByInvite: true }), true);
+  assert.equal(isNamed({ identityKey, isNamedByInvite: true }), undefined, 'it names nobody');
+});
+
+test('who was placed takes the use that it was given, and no other', () => {
+  assert.equal(landed({}), 'use 1');
+  assert.equal(landed({ use: 0 }), 'use 0');
+  assert.equal(landed({ use: 2 }), 'claim-refused');
+  assert.equal(landed({ expiresAtMs: 1_000 }), 'claim-expired');
+  assert.equal(landed({ placedBy: parseSubsetName('other') }), 'claim-refused');
+  assert.equal(landed({ fullWith: 7 }), 'master-full');
+});
+
+test('a use that is known admits only who has given a place up by it, by a later claim', () => {
+  assert.equal(landed({}, {}), 'token-used');
+  assert.equal(landed({}, { releasedTurn: 1 }), 'use 1');
+  assert.equal(landed({}, { releasedTurn: 2 }), 'claim-refused');
+  assert.equal(landed({}, { releasedTurn: 1, identityKey: identity('z') }), 'token-used');
+});
+
+test('an invite that placement decides admits nobody without a claim, and no other invite with one', () => {
+  const asked = request(0, 0, 0);
+  const listed = new ListedInvite(1, 2);
+  const facts = { nowMs: 1_000, subset, roll: new ListedRoll(), inviteId: listed.invite.id };
+  const rest = { ...facts, blocks: subset, request: asked, certificateEndsAtMs: 2_000 };
+  const placed = { ...listed, invite: { ...listed.invite, placedBy: home } };
+  const decisions = [
+    decideAdmission({ ...rest, invite: placed }),
+    decideAdmission({ ...rest, invite: listed, claim }),
+  ];
+  for (const decision of decisions) {
+    assert.equal(decision.kind === 'refuse' && decision.code, 'claim-refused');
+  }
 });

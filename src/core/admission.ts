@@ -1,15 +1,15 @@
-import type { MemberName } from '../model/names.ts';
+import type { MemberName, SubsetName } from '../model/names.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import {
-  type IdentityKey,
   type InviteRecord,
   type InviteUseRecord,
   isInRoll,
   type MemberKeys,
   type MemberRecord,
-  type SubsetRecord,
-} from '../model/records.ts';
+} from '../model/records/roll.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
-import { addressCapacity, addressesAt, nextAddressIndex } from './addressing.ts';
+import { addressCapacity, addressesAt, type Blocks, nextAddressIndex } from './addressing.ts';
 
 /** What an admission is decided on. */
 export interface RollFacts {
@@ -34,6 +34,16 @@ export interface InviteFacts {
   readonly uses: ReadonlyMap<number, InviteUseRecord>;
 }
 
+/** What a newcomer was promised by the home subset of an invite; proved to be that one's word, for this newcomer. */
+export interface ClaimedPlace {
+  readonly home: SubsetName;
+  /** The number of the invite's use. */
+  readonly use: number;
+  /** See `placementRecordSchema`. */
+  readonly turn: number;
+  readonly expiresAtMs: number;
+}
+
 export interface AdmissionRequest {
   readonly name: MemberName;
   /** The key that the TLS handshake proved. */
@@ -44,30 +54,46 @@ export interface AdmissionRequest {
 export interface AdmissionFacts {
   readonly nowMs: number;
   readonly subset: SubsetRecord;
+  /** Those of the subset's blocks that addresses are given out of; from the first one on. */
+  readonly blocks: Blocks;
   readonly roll: RollFacts;
   /** The one that the token names. */
   readonly inviteId: string;
   /** Undefined when the token's invite is not in the roll: revoked, or forgotten after its end. */
   readonly invite: InviteFacts | undefined;
   readonly request: AdmissionRequest;
+  /** Absent from who presents the invite itself. */
+  readonly claim?: ClaimedPlace | undefined;
+  /** What the policy lets this master act for, when it acts for as many; placed newcomers only are held to it. */
+  readonly fullWith?: number | undefined;
   readonly certificateEndsAtMs: number;
 }
 
 export type AdmissionRefusal =
+  | 'bad-token'
   | 'token-used'
   | 'token-expired'
   | 'name-taken'
   | 'key-taken'
   | 'banned'
   | 'suspended'
-  | 'subset-full';
+  | 'subset-full'
+  | 'claim-refused'
+  | 'claim-expired'
+  | 'master-full';
 
 export type AdmissionDecision =
   /** A new member, and the number of the invite's use that it takes. */
   | { readonly kind: 'admit'; readonly member: MemberRecord; readonly inviteUse: number }
   /** The same key presents the same invite again: its first answer was lost. */
   | { readonly kind: 'repeat'; readonly member: MemberRecord }
-  | { readonly kind: 'refuse'; readonly code: AdmissionRefusal; readonly message: string };
+  | Refusal;
+
+interface Refusal {
+  readonly kind: 'refuse';
+  readonly code: AdmissionRefusal;
+  readonly message: string;
+}
 
 export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
   const { invite, request, roll } = facts;
@@ -86,20 +112,71 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
       'token-used',
       'the invite was revoked, or ended some time ago: ask for a new one',
     );
+  const foreign = describeForeign(invite.invite, request.identityKey);
+  if (foreign !== undefined) return refuse('bad-token', foreign);
   if (invite.invite.expiresAtMs <= facts.nowMs) {
     return refuse(
       'token-expired',
       `the invite ended at ${new Date(invite.invite.expiresAtMs).toISOString()}: ask for a new one`,
     );
   }
-  const inviteUse = firstFreeUse(invite);
-  if (inviteUse === undefined) {
+  const inviteUse = facts.claim ? claimedUse(invite, facts.claim, facts) : nextUse(invite);
+  if (typeof inviteUse !== 'number') return inviteUse;
+  return (
+    refuseClash(facts, invite.invite, known) ??
+    refuseFull(facts) ??
+    admit(facts, invite.invite, inviteUse)
+  );
+}
+
+/** What a node is told that the invite is not for; undefined when it may have it. */
+export function describeForeign(
+  { identityKey: invited }: InviteRecord,
+  identityKey: IdentityKey,
+): string | undefined {
+  if (invited === undefined || invited === identityKey) return undefined;
+  return 'the invite is for another node, as its identity key says: ask for one of your own';
+}
+
+function nextUse(facts: InviteFacts): number | Refusal {
+  const { placedBy, uses } = facts.invite;
+  if (placedBy !== undefined) {
+    return refuse('claim-refused', `the invite is for who was given a place by ${placedBy}`);
+  }
+  return (
+    firstFreeUse(facts) ??
+    refuse('token-used', `the invite has been used ${uses} of ${uses} times: ask for a new one`)
+  );
+}
+
+function claimedUse(
+  { invite, uses }: InviteFacts,
+  { home, use, turn, expiresAtMs }: ClaimedPlace,
+  { nowMs, request }: AdmissionFacts,
+): number | Refusal {
+  if (invite.placedBy !== home) {
+    return refuse('claim-refused', `no invite of this subset lets ${home} give places in it`);
+  }
+  if (use >= invite.uses) {
+    return refuse('claim-refused', `the invite has ${invite.uses} uses, and this is another one`);
+  }
+  if (expiresAtMs <= nowMs) {
     return refuse(
-      'token-used',
-      `the invite has been used ${invite.invite.uses} of ${invite.invite.uses} times: ask for a new one`,
+      'claim-expired',
+      `the place was kept until ${new Date(expiresAtMs).toISOString()}`,
     );
   }
-  return refuseClash(facts, invite.invite, known) ?? admit(facts, invite.invite, inviteUse);
+  const taken = uses.get(use);
+  if (!taken) return use;
+  const isReleased = taken.releasedTurn !== undefined && taken.identityKey === request.identityKey;
+  if (!isReleased) return refuse('token-used', 'somebody has joined by this use of the invite');
+  if (turn > (taken.releasedTurn ?? 0)) return use;
+  return refuse('claim-refused', 'the place was given up for another one');
+}
+
+function refuseFull({ claim, fullWith }: AdmissionFacts): Refusal | undefined {
+  if (!claim || fullWith === undefined) return undefined;
+  return refuse('master-full', `the master is full with ${fullWith} members`);
 }
 
 function firstFreeUse({ invite, uses }: InviteFacts): number | undefined {
@@ -115,7 +192,7 @@ function refuseClash(
   { roll, request, subset }: AdmissionFacts,
   invite: InviteRecord,
   known: MemberRecord | undefined,
-): AdmissionDecision | undefined {
+): Refusal | undefined {
   if (known) {
     return refuse(
       'key-taken',
@@ -157,17 +234,10 @@ function describeTakenName(bearer: MemberRecord): string {
 }
 
 function admit(facts: AdmissionFacts, invite: InviteRecord, inviteUse: number): AdmissionDecision {
-  const { roll, request, subset } = facts;
+  const { request, subset, blocks } = facts;
   const name = invite.memberName ?? request.name;
-  const index =
-    roll.findByName(name)?.addressIndex ??
-    nextAddressIndex(roll.takenIndexes, roll.lastIndex, addressCapacity(subset.ipv4Blocks));
-  if (index === undefined) {
-    return refuse(
-      'subset-full',
-      `every address of ${subset.name} is taken: its master adds a block, try again`,
-    );
-  }
+  const index = placeFor(name, facts);
+  if (index === undefined) return refuse('subset-full', describeFull(subset, blocks));
   const member: MemberRecord = {
     version: 1,
     name,
@@ -176,8 +246,9 @@ function admit(facts: AdmissionFacts, invite: InviteRecord, inviteUse: number): 
     identityKey: request.identityKey,
     keys: request.keys,
     addressIndex: index,
-    ...addressesAt(subset, index),
+    ...addressesAt(blocks, index),
     inviteId: invite.id,
+    ...(givesName(invite) ? { isNamedByInvite: true } : {}),
     joinedAtMs: facts.nowMs,
     certificateEndsAtMs: facts.certificateEndsAtMs,
     alsoIn: [],
@@ -185,6 +256,25 @@ function admit(facts: AdmissionFacts, invite: InviteRecord, inviteUse: number): 
   return { kind: 'admit', member, inviteUse };
 }
 
-function refuse(code: AdmissionRefusal, message: string): AdmissionDecision {
+/** An invite that moves a node repeats the name that it has, which may be its own word. */
+function givesName({ memberName, identityKey, isNamedByInvite }: InviteRecord): boolean {
+  return memberName !== undefined && (identityKey === undefined || isNamedByInvite === true);
+}
+
+/** Whoever takes its former name up again has its former place, if members may have that still. */
+function placeFor(name: MemberName, { roll, blocks }: AdmissionFacts): number | undefined {
+  const capacity = addressCapacity(blocks.ipv4Blocks);
+  const former = roll.findByName(name)?.addressIndex;
+  if (former !== undefined && former <= capacity) return former;
+  return nextAddressIndex(roll.takenIndexes, roll.lastIndex, capacity);
+}
+
+function describeFull({ name, ipv4Blocks }: SubsetRecord, blocks: Blocks): string {
+  return blocks.ipv4Blocks.length < ipv4Blocks.length
+    ? `every address of ${name} that its masters' certificates prove is taken: an operator has to give them younger ones with "hanse master renew"`
+    : `every address of ${name} is taken: its master adds a block, try again`;
+}
+
+function refuse(code: AdmissionRefusal, message: string): Refusal {
   return { kind: 'refuse', code, message };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { memberRecordSchema } from '../model/records.ts';
+import { memberRecordSchema } from '../model/records/roll.ts';
 import { hasExpired, isReusable, planDeparture } from './departure.ts';
 
 const member = memberRecordSchema.parse({

@@ -1,5 +1,6 @@
 import { clockSkewMs } from '../model/clock-skew.ts';
-import type { Lifetimes, MemberRecord, MemberState } from '../model/records.ts';
+import type { Lifetimes } from '../model/records/directory.ts';
+import type { MemberRecord, MemberState } from '../model/records/roll.ts';
 
 export type DepartureState = Exclude<MemberState, 'active' | 'suspended'>;
 
