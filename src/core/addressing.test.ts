@@ -11,7 +11,7 @@ import {
   prefixesOverlap,
   prefixSize,
 } from '../model/prefix.ts';
-import type { AllocationRecord } from '../model/records.ts';
+import type { AllocationRecord } from '../model/records/directory.ts';
 import {
   AddressingError,
   addressCapacity,
@@ -19,13 +19,16 @@ import {
   addressIndexOf,
   blockOrdinalOf,
   blockPairs,
+  isSealedAddress,
   masterLinkLocal,
   memberLinkLocal,
   nextAddressIndex,
   nextIpv4BlockLength,
+  sealedAddress,
   subsetIpv6Block,
   takeIpv4Block,
   uniqueLocalPrefix,
+  unsealedAddress,
 } from './addressing.ts';
 
 const nothingTaken: AllocationRecord = {
@@ -185,4 +188,23 @@ test('a place that was freed is given again only after all the others', () => {
   const taken = new Set([2, 3, 4]);
   taken.delete(3);
   assert.equal(nextAddressIndex(taken, 4, 10), 5);
+});
+
+test('every place has a sealed address in its own block, which is the address of no place and leads back', () => {
+  const blocks = {
+    ipv6Block: parsePrefix('fd12:3456:789a:1::/64'),
+    ipv4Blocks: [parsePrefix('10.0.0.0/8'), parsePrefix('100.64.0.0/16')],
+  };
+  const pairs = blockPairs(blocks);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: addressCapacity(blocks.ipv4Blocks) }), (index) => {
+      const { ipv4, ipv6 } = addressesAt(blocks, index);
+      const sealed = sealedAddress(ipv6);
+      const own = pairs[blockOrdinalOf(ipv6)]?.ipv6;
+      assert.ok(own && prefixesOverlap(own, hostPrefix(sealed)));
+      assert.equal(addressIndexOf(blocks, sealed), undefined);
+      assert.equal(unsealedAddress(sealed), ipv6);
+      assert.deepEqual([ipv4, ipv6, sealed].map(isSealedAddress), [false, false, true]);
+    }),
+  );
 });

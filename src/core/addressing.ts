@@ -9,7 +9,7 @@ import {
   prefixFrom,
   prefixSize,
 } from '../model/prefix.ts';
-import type { AllocationRecord } from '../model/records.ts';
+import type { AllocationRecord } from '../model/records/directory.ts';
 
 /**
  * - `ipv4-exhausted`: the VPN's IPv4 prefix has no room for another block. Fields: `prefix`, `length`.
@@ -142,6 +142,30 @@ export function blockOrdinalOf(ipv6: Address): number {
   return Number((bitsOf(ipv6) >> blockOrdinalShift) & 0xffffn);
 }
 
+/**
+ * Above all places of a block, which has at most 2^24 (a /8), so that what is sent between the sealed
+ * interfaces of two members goes the ways of their blocks and is no member's own address.
+ */
+const sealedBit = 1n << 31n;
+
+/** Where a member's sealed tunnels are reached: within its own block, known by one bit. */
+export function sealedAddress(ipv6: Address): Address {
+  return withBits(bitsOf(ipv6) | sealedBit);
+}
+
+/** The member's own address, of either that and its `sealedAddress`. */
+export function unsealedAddress(ipv6: Address): Address {
+  return withBits(bitsOf(ipv6) & ~sealedBit);
+}
+
+export function isSealedAddress(address: Address): boolean {
+  return familyOf(address) === 6 && (bitsOf(address) & sealedBit) !== 0n;
+}
+
+function withBits(bits: bigint): Address {
+  return addressAt(prefixFrom({ family: 6, first: bits, length: 128 }), 0n);
+}
+
 const linkLocalFirst = 0xfe80n << 112n;
 
 /** Where a master is on its interface towards members (RFC 4291 §2.5.6). */
@@ -182,13 +206,17 @@ export function parseMemberInterfaceId(interfaceId: bigint): {
   };
 }
 
-/** The addresses at an offset of one block. @returns undefined when the block has no such place */
+/**
+ * All addresses at an offset of one block: the IPv4 one, the IPv6 one and the sealed one.
+ * @returns undefined when the block has no such place
+ */
 export function addressesIn(
   { ipv4, ipv6 }: BlockPair,
   offset: bigint,
-): readonly [Address, Address] | undefined {
+): readonly [Address, Address, Address] | undefined {
   if (offset < 1n || offset > BigInt(usableAddresses(ipv4))) return undefined;
-  return [addressAt(ipv4, offset), addressAt(ipv6, offset)];
+  const own = addressAt(ipv6, offset);
+  return [addressAt(ipv4, offset), own, sealedAddress(own)];
 }
 
 function linkLocal(interfaceId: bigint): Address {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type MasterName, parseMasterName, parseSubsetName } from '../model/names.ts';
 import { parseAddress, parsePrefix } from '../model/prefix.ts';
-import type { SubsetRecord } from '../model/records.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
 import { blockPairs } from './addressing.ts';
 import { type BlockRoute, planBlockRoutes, type RoutingFacts } from './block-routes.ts';
 import { lingerMs, noDeliveries, updateDeliveries } from './lingering.ts';

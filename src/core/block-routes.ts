@@ -1,6 +1,6 @@
 import type { MasterName, SubsetName } from '../model/names.ts';
 import { type Address, hostPrefix, type Prefix } from '../model/prefix.ts';
-import type { SubsetRecord } from '../model/records.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
 import { blockPairs } from './addressing.ts';
 import { preferenceOrder } from './master-preference.ts';
 

@@ -4,7 +4,7 @@ import type { Address } from '../model/prefix.ts';
 /** Where the direct interface of a member may be reached. */
 export interface Reachability {
   /** Where the master saw its packets come from: numeric `address:port`; absent when it saw none. */
-  readonly observed?: string;
+  readonly observed?: string | undefined;
   /** Of the member's own network interfaces, as it says. */
   readonly addresses: readonly Address[];
   /** UDP, on these. */

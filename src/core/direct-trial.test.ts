@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { countUnanswered, isDead, watchTraffic } from './direct-liveness.ts';
 import {
   candidateOf,
@@ -20,9 +21,9 @@ function durationMs(before: Trial): number {
   }
 }
 
-const steps = (isFirst: boolean, candidates: readonly string[]) => {
+const steps = (isFirst: boolean, candidates: readonly string[], relay?: string) => {
   const seen: [string | undefined, number][] = [];
-  for (let trial: Trial | undefined = startTrial(candidates, isFirst); trial; ) {
+  for (let trial: Trial | undefined = startTrial(candidates, isFirst, relay); trial; ) {
     seen.push([candidateOf(trial), durationMs(trial)]);
     trial = nextStep(trial, false);
   }
@@ -39,6 +40,36 @@ test('all candidates have their turn twice, and the second one waits first', () 
   assert.deepEqual(steps(true, ['a', 'b']), rounds);
   assert.deepEqual(steps(false, ['a', 'b']), [[undefined, 250], ...rounds]);
   assert.deepEqual(steps(false, []), [[undefined, 250]]);
+});
+
+test('a relay is tried after all rounds of the candidates, once and for long', () => {
+  const rounds = [
+    ['a', 700],
+    ['a', 700],
+    ['relay', 12_000],
+  ];
+  assert.deepEqual(steps(true, ['a'], 'relay'), rounds);
+  assert.deepEqual(steps(false, [], 'relay'), [
+    [undefined, 250],
+    ['relay', 12_000],
+  ]);
+});
+
+test('two ends meet at the relay, however many candidates each of them has', () => {
+  const atRelay = (isFirst: boolean, count: number) => {
+    const candidates = Array.from({ length: count }, (_, index) => `${index}`);
+    const all = steps(isFirst, candidates, 'relay').map(([, lengthMs]) => lengthMs);
+    const endMs = all.reduce((sum, lengthMs) => sum + lengthMs, 0);
+    return { beginMs: endMs - (all.at(-1) ?? 0), endMs };
+  };
+  const count = fc.integer({ min: 0, max: 7 });
+  fc.assert(
+    fc.property(count, count, (ofFirst, ofSecond) => {
+      const [first, second] = [atRelay(true, ofFirst), atRelay(false, ofSecond)];
+      const bothMs = Math.min(first.endMs, second.endMs) - Math.max(first.beginMs, second.beginMs);
+      assert.ok(bothMs >= 1_400, `${bothMs} ms`);
+    }),
+  );
 });
 
 test('a step in which something was heard goes on, but not for ever', () => {
@@ -60,6 +91,9 @@ test('what was tried is told in the order of trying', () => {
   ];
   assert.deepEqual(triedCandidates(first), ['a']);
   assert.deepEqual(triedCandidates(second), ['a', 'b']);
+  const relayed = { ...startTrial(['a', 'b'], false, 'relay'), step: 3 };
+  assert.deepEqual(triedCandidates(relayed), ['a', 'b']);
+  assert.deepEqual(triedCandidates({ ...relayed, step: 4 }), ['a', 'b', 'relay']);
 });
 
 test('a path is dead 0.6 s after a probe since which nothing was answered', () => {

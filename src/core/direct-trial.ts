@@ -8,6 +8,8 @@
 export const directTickMs = 50;
 
 const candidateTicks = 700 / directTickMs;
+/** A relay serves when both ends send to it, and the other end may have eight candidates to try before. */
+const relayTicks = 12_000 / directTickMs;
 /** WireGuard drops handshakes that cross; who is second leaves the first one so much time. */
 const headStartTicks = 250 / directTickMs;
 /** A NAT may need a packet of each end before it lets one of the other through. */
@@ -17,6 +19,8 @@ const maxPatience = 3;
 
 export interface Trial {
   readonly candidates: readonly string[];
+  /** What is tried last, when none of them has served; see `startTrial`. */
+  readonly relay?: string;
   /** How many steps are over; before the first there is only waiting. */
   readonly step: number;
   readonly ticks: number;
@@ -24,26 +28,34 @@ export interface Trial {
   readonly patience: number;
 }
 
-/** @param isFirst who sends first; the other end is told the opposite */
-export function startTrial(candidates: readonly string[], isFirst: boolean): Trial {
-  return { candidates, step: isFirst ? 0 : -1, ticks: 0, patience: 0 };
+/**
+ * @param isFirst who sends first; the other end is told the opposite
+ * @param relay of a master, numeric `address:port`: tried once, for long, because the ends come to it at
+ *   different times when they have not as many candidates
+ */
+export function startTrial(candidates: readonly string[], isFirst: boolean, relay?: string): Trial {
+  const trial = { candidates, step: isFirst ? 0 : -1, ticks: 0, patience: 0 };
+  return relay === undefined ? trial : { ...trial, relay };
 }
 
 /** The candidate that is tried now; undefined while the other end is given its head start. */
-export function candidateOf({ candidates, step }: Trial): string | undefined {
+export function candidateOf(trial: Trial): string | undefined {
+  const { candidates, step } = trial;
+  if (isAtRelay(trial)) return trial.relay;
   return step < 0 ? undefined : candidates[step % candidates.length];
 }
 
 /** All that have had their turn or have it now, the earliest first. */
-export function triedCandidates({ candidates, step }: Trial): readonly string[] {
-  return candidates.slice(0, step + 1);
+export function triedCandidates(trial: Trial): readonly string[] {
+  const { candidates, relay, step } = trial;
+  const tried = candidates.slice(0, step + 1);
+  return relay !== undefined && isAtRelay(trial) ? [...tried, relay] : tried;
 }
 
 /** One tick. `isOver` says whether the step has had its time: then comes `nextStep`. */
 export function tickTrial(trial: Trial): { readonly trial: Trial; readonly isOver: boolean } {
   const ticks = trial.ticks + 1;
-  const limit = trial.step < 0 ? headStartTicks : candidateTicks;
-  return { trial: { ...trial, ticks }, isOver: ticks >= limit };
+  return { trial: { ...trial, ticks }, isOver: ticks >= ticksOf(trial) };
 }
 
 /**
@@ -56,6 +68,19 @@ export function nextStep(trial: Trial, isHeard: boolean): Trial | undefined {
     return { ...trial, ticks: 0, patience: trial.patience + 1 };
   }
   const step = trial.step + 1;
-  if (step >= trial.candidates.length * rounds) return undefined;
+  if (step >= directSteps(trial) + (trial.relay === undefined ? 0 : 1)) return undefined;
   return { ...trial, step, ticks: 0, patience: 0 };
+}
+
+function ticksOf(trial: Trial): number {
+  if (trial.step < 0) return headStartTicks;
+  return isAtRelay(trial) ? relayTicks : candidateTicks;
+}
+
+function isAtRelay(trial: Trial): boolean {
+  return trial.relay !== undefined && trial.step >= directSteps(trial);
+}
+
+function directSteps({ candidates }: Trial): number {
+  return candidates.length * rounds;
 }

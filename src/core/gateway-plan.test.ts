@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { PeerState } from '../model/host-state.ts';
 import { parseMasterName, parseSubsetName } from '../model/names.ts';
 import { hostPrefix, parseAddress, parsePrefix, prefixesOverlap } from '../model/prefix.ts';
-import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
+import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records/directory.ts';
 import type {
   PresharedKey,
   WireguardPrivateKey,
@@ -87,6 +87,8 @@ function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
       presharedKey: base64(9) as PresharedKey,
       allowedIps: [parsePrefix(`${block?.replace(/\.0\/24$/, '.2')}/32`)],
     })),
+    onlySealed: false,
+    notesDistant: false,
     membersMtuBytes: 1_420,
     neighbours: others.map((record) => ({
       record,

@@ -2,7 +2,7 @@ import { formatSocketAddress } from '../model/endpoint.ts';
 import type { HostState, InterfaceState, PeerState, RouteState } from '../model/host-state.ts';
 import type { MasterName } from '../model/names.ts';
 import { type Address, familyOf, hostPrefix, type Prefix, parseAddress } from '../model/prefix.ts';
-import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records.ts';
+import type { MasterRecord, SubsetRecord, VpnRecord } from '../model/records/directory.ts';
 import type {
   PresharedKey,
   WireguardPrivateKey,
@@ -15,6 +15,7 @@ import {
   masterLinkLocal,
 } from './addressing.ts';
 import type { BlockRoute } from './block-routes.ts';
+import { sealedForm } from './sealed-plan.ts';
 
 /** Another master, checked against the root. */
 export interface BackboneNeighbour {
@@ -47,6 +48,10 @@ export interface GatewayFacts {
   readonly rendezvousPeers: readonly PeerState[];
   /** Each destination once; see `planBlockRoutes`. */
   readonly routes: readonly BlockRoute[];
+  /** Whether members have all that passes between them sealed from end to end. */
+  readonly onlySealed: boolean;
+  /** Whether members of different masters may have direct paths. */
+  readonly notesDistant: boolean;
   readonly membersMtuBytes: number;
   readonly neighbours: readonly BackboneNeighbour[];
 }
@@ -77,6 +82,8 @@ export function planGateway(facts: GatewayFacts): HostState {
         name: facts.interfaceNames.backbone(record.name),
         refused: served.filter((subset) => !servedBy(subset, record.name)).flatMap(blocksOf),
       })),
+      notesDistant: facts.notesDistant,
+      ...(facts.onlySealed ? { onlySealed: sealedForm } : {}),
     },
   };
 }

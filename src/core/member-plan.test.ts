@@ -13,6 +13,7 @@ import {
   type PathFacts,
   planMember,
 } from './member-plan.ts';
+import type { SealedFacts } from './sealed-plan.ts';
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 const presharedKey: PresharedKey = presharedKeySchema.parse(key(3));
@@ -113,6 +114,47 @@ test('a second subset of the same VPN gets the route of its own block only', () 
   assert.equal(planned?.peers[0]?.allowedIps.length, 3);
 });
 
+const sourcesOf = (memberships: readonly MembershipFacts[]) =>
+  planMember(memberships).sources?.map(({ addresses, routes }) => [
+    addresses.join(' '),
+    routes.map(({ destination, interfaceName }) => `${destination} ${interfaceName}`),
+  ]);
+
+test('what is sent from an address leaves by its membership, as if there were no other', () => {
+  const other = second('fd12:3456:789a:2::7', { ipv4: parseAddress('100.64.8.7') });
+  assert.deepEqual(sourcesOf([membership, other]), [
+    ['100.64.0.2 fd12:3456:789a:1::2', ['fd12:3456:789a::/48 hns0', '100.64.0.0/10 hns0']],
+    ['100.64.8.7 fd12:3456:789a:2::7', ['fd12:3456:789a::/48 hns8', '100.64.0.0/10 hns8']],
+  ]);
+});
+
+test('over a membership that is leaving nothing new begins, and what runs over it goes on', () => {
+  const staying = second('fd12:3456:789a:2::7', { ipv4: parseAddress('100.64.8.7') });
+  const peer = {
+    ...{ publicKey: masterKey, presharedKey, isKeptAlive: true, isRouted: true, installation: 1 },
+    member: { ipv4: parseAddress('100.64.0.5'), ipv6: parseAddress('fd12:3456:789a:1::5') },
+  };
+  const direct = { interfaceName: 'hnsD', listenPort: 40_001, peers: [peer] };
+  const leaving = { ...membership, direct, isLeaving: true };
+  const plan = planMember([staying, leaving]);
+  const routed = plan.interfaces.filter(({ routes }) => routes.length > 0);
+  assert.deepEqual(
+    routed.map(({ name }) => name),
+    ['hns8'],
+  );
+  const [, [, routes] = []] = sourcesOf([staying, leaving]) ?? [];
+  assert.deepEqual(routes?.slice(-2), ['100.64.0.5/32 hnsD', 'fd12:3456:789a:1::5/128 hnsD']);
+  const alone = planMember([leaving]).interfaces;
+  assert.equal(alone[0]?.routes.length, 2, 'one that is alone carries the VPN to its end');
+});
+
+test('who is once in each VPN needs no routes by source, nor who has not been admitted again', () => {
+  const elsewhere = second('fd99:3456:789a:1::2', { vpnId: '0badcafe' });
+  const { privateKey } = membership;
+  const waiting = { privateKey, paths: [{ interfaceName: 'hns9', mtuBytes: 1420 }] };
+  assert.equal(sourcesOf([membership, elsewhere, waiting]), undefined);
+});
+
 test('the first membership of another VPN gets all the routes of that VPN', () => {
   const prefixes = [parsePrefix('10.9.0.0/16')];
   const other = second('fd12:3456:789a:1::2', { vpnId: '0badcafe', prefixes });
@@ -124,4 +166,89 @@ test('no two interfaces are given the same destination', () => {
   const plan = planMember([membership, second('fd12:3456:789a:9::3')]);
   const destinations = plan.interfaces.flatMap(({ routes }) => routes.map((r) => r.destination));
   assert.equal(new Set(destinations).size, destinations.length);
+});
+
+const peerKey = wireguardPublicKeySchema.parse(key(5));
+const peerIpv6 = parseAddress('fd12:3456:789a:2::5');
+const peerIpv4 = parseAddress('100.64.8.5');
+const sealedFacts = (changes: Partial<SealedFacts> = {}): SealedFacts => ({
+  ...{ interfaceName: 'hnsS', listenPort: 41_001, isRequired: false, routed: [peerIpv6] },
+  peers: [
+    {
+      ...{ publicKey: peerKey, presharedKey, ipv4: peerIpv4, ipv6: peerIpv6, port: 41_000 },
+      ...{ isKeptAlive: false, isUsed: true },
+    },
+  ],
+  nobody: { publicKey: wireguardPublicKeySchema.parse(key(9)), presharedKey },
+  ...changes,
+});
+const sealing = (changes: Partial<SealedFacts> = {}): MembershipFacts => ({
+  ...membership,
+  paths: [path, backupPath],
+  sealed: sealedFacts(changes),
+});
+const destinationsOf = (memberships: readonly MembershipFacts[]) =>
+  Object.fromEntries(
+    planMember(memberships).interfaces.map(({ name, routes }) => [
+      name,
+      routes.map(({ destination }) => destination),
+    ]),
+  );
+const outer = 'fd12:3456:789a:2::8000:5/128';
+const ofPeer = ['100.64.8.5/32', 'fd12:3456:789a:2::5/128'];
+
+test('while a VPN goes over to sealing, the VPN goes by the master and a proven peer by its tunnel', () => {
+  assert.deepEqual(destinationsOf([sealing()]), {
+    ...{ hns0: [...admission.prefixes, outer], hns1: [], hnsS: ofPeer },
+  });
+  const { interfaces, sealing: filtered } = planMember([sealing()]);
+  for (const { addresses } of interfaces.slice(0, 2)) {
+    assert.deepEqual(addresses.at(-1), 'fd12:3456:789a:1::8000:2');
+  }
+  assert.deepEqual(filtered, [
+    {
+      ...{ sealed: 'hnsS', open: ['hns0', 'hns1'], isRequired: false },
+      ...{ bit: '::8000:0', gatewayInterfaceId: '::1' },
+    },
+  ]);
+});
+
+test('where all is sealed, only the gateway itself and sealed packets go to the master in use', () => {
+  const required = sealing({ isRequired: true });
+  assert.deepEqual(destinationsOf([required]), {
+    ...{ hns0: ['fd12:3456:789a:1::1/128', outer], hns1: [], hnsS: admission.prefixes },
+  });
+  const moved = { ...required, admission: { ...admission, using: 'hns1' } };
+  assert.deepEqual(destinationsOf([moved]), {
+    ...{ hns0: [], hns1: ['fd12:3456:789a:1::1/128', outer], hnsS: admission.prefixes },
+  });
+});
+
+test('sealed tunnels fit in the narrowest tunnel to a master, and so do direct paths beside them', () => {
+  const direct = { interfaceName: 'hnsD', listenPort: 40_001, peers: [] };
+  const widths = planMember([{ ...sealing(), direct }]).interfaces.map((one) => one.mtuBytes);
+  assert.deepEqual(widths, [1_420, 1_400, 1_320, 1_320]);
+});
+
+test('a peer that is reached directly is not sent to by its sealed tunnel', () => {
+  const peer = {
+    ...{ publicKey: peerKey, presharedKey, member: { ipv4: peerIpv4, ipv6: peerIpv6 } },
+    ...{ isKeptAlive: true, isRouted: true, installation: 1 },
+  };
+  const direct = { interfaceName: 'hnsD', listenPort: 40_001, peers: [peer] };
+  const { hnsD, hnsS } = destinationsOf([{ ...sealing(), direct }]);
+  assert.deepEqual([hnsD, hnsS], [ofPeer, []]);
+});
+
+test('a peer of two memberships is sent to by the first', () => {
+  const other = {
+    ...second('fd12:3456:789a:3::7'),
+    sealed: sealedFacts({ interfaceName: 'hnsT', listenPort: 41_002 }),
+  };
+  const { hnsS, hnsT } = destinationsOf([sealing(), other]);
+  assert.deepEqual([hnsS, hnsT], [ofPeer, []]);
+  assert.equal(planMember([sealing(), other]).sealing?.length, 2);
+  const [, [addresses, routes] = []] = sourcesOf([sealing(), other]) ?? [];
+  assert.match(String(addresses), /fd12:3456:789a:3::8000:7/, 'also the address of sealed packets');
+  assert.ok(routes?.includes(`${outer} hns8`) && routes.includes(`${ofPeer[0]} hnsT`));
 });
