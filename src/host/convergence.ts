@@ -1,4 +1,5 @@
 import type { HostState, InterfaceState } from '../model/host-state.ts';
+import type { Family } from '../model/prefix.ts';
 import { type AdoptionDependencies, type AppliedInterface, findInterfaces } from './adoption.ts';
 import { type Filtered, formatRuleset } from './firewall/ruleset.ts';
 import type { OwnerMark } from './interface-name.ts';
@@ -6,11 +7,21 @@ import { runIpBatch } from './link/ip-json.ts';
 import { type LinkChanges, planLinkChanges } from './link/link-changes.ts';
 import {
   collectRoutes,
+  collectSourceRoutes,
+  type InstalledRoute,
   planRouteChanges,
   type Routes,
   readRoutes,
   restoreIpv4Routes,
+  routeKey,
 } from './link/routes.ts';
+import {
+  assignTables,
+  planRuleChanges,
+  readSourceRules,
+  type SourceRules,
+  sourceRulesOf,
+} from './link/source-rules.ts';
 import { applyInterfaceSysctls } from './link/sysctl.ts';
 import { createDevice, type DeviceDependencies, removeDevice } from './wireguard/device.ts';
 import { applyPeers, type ConfiguredDevice } from './wireguard/device-peers.ts';
@@ -18,7 +29,10 @@ import { applyPeers, type ConfiguredDevice } from './wireguard/device-peers.ts';
 /** What an apply has left behind; the next one tells the difference to it. */
 export interface AppliedHost {
   readonly interfaces: ReadonlyMap<string, AppliedInterface>;
+  /** Of the main table, and of those of sources. */
   readonly routes: Routes;
+  /** Undefined where the kernel has no policy routing. */
+  readonly rules: SourceRules | undefined;
   /** What `nft` was told; undefined when our table may contain anything. */
   readonly ruleset: string | undefined;
 }
@@ -31,6 +45,13 @@ const timeoutMs = 10_000;
 interface Findings extends AppliedHost {
   /** Interfaces of ours that are not wanted, or not as they are. */
   readonly ended: readonly string[];
+}
+
+/** What decides where packets go, once all interfaces are as wanted. */
+interface WantedWays {
+  readonly main: Routes;
+  readonly ofSources: Routes;
+  readonly rules: SourceRules | undefined;
 }
 
 /**
@@ -58,31 +79,78 @@ export class Convergence {
    *   given no memory.
    */
   async run(wanted: HostState, memory: AppliedHost | undefined): Promise<AppliedHost> {
-    const routes = collectRoutes(wanted.interfaces);
     const before = await this.#look(wanted, memory);
-    const { early, late } = planRemovals(before, wanted, routes);
+    const ways = this.#planWays(wanted, before.rules);
+    const { early, late } = planRemovals(before, wanted, ways.main);
     await this.#removeDevices(early);
     const interfaces = this.#working(wanted.interfaces);
     const interfaceNames = [...interfaces.map(({ name }) => name), ...late];
-    const { gateway } = wanted;
-    const ruleset = await this.#applyRuleset({ interfaceNames, gateway }, before.ruleset);
+    const { gateway, sealing } = wanted;
+    const ruleset = await this.#applyRuleset({ interfaceNames, gateway, sealing }, before.ruleset);
     await this.#forEach(interfaces, (state) => this.#ensureDevice(state, before, !!gateway));
     const changes = this.#planLinks(this.#working(interfaces), before);
     await this.#runIp(changes.flatMap(({ before: lines }) => lines));
     await this.#forgetNotes(this.#working(interfaces), before);
     const devices = await this.#applyPeers(this.#working(interfaces), before);
-    const reachable = new Map([...routes].filter(([, { device }]) => devices.has(device)));
     // The kernel has taken the others away with their interfaces.
-    const current = new Map([...before.routes].filter(([, { device }]) => !early.includes(device)));
+    const current = selectRoutes(before.routes, ({ device }) => !early.includes(device));
+    const reachable = {
+      ...ways,
+      main: selectRoutes(ways.main, ({ device }) => devices.has(device)),
+      ofSources: selectRoutes(ways.ofSources, ({ device }) => devices.has(device)),
+    };
+    const routes = new Map([...reachable.main, ...reachable.ofSources]);
     const ends = changes.flatMap(({ name, after, losesIpv4Routes }) => [
       ...after,
       // In the same batch, at once: packets are on their way.
-      ...(losesIpv4Routes ? restoreIpv4Routes(name, reachable) : []),
+      ...(losesIpv4Routes ? restoreIpv4Routes(name, routes) : []),
     ]);
-    await this.#runIp([...planRouteChanges(current, reachable), ...ends]);
+    await this.#changeWays(current, before.rules, reachable, ends);
     await this.#removeDevices(late);
     this.#throwFailure();
-    return { interfaces: this.#remember(wanted, devices), routes, ruleset };
+    const { rules } = ways;
+    return { interfaces: this.#remember(wanted, devices), routes, rules, ruleset };
+  }
+
+  #planWays({ interfaces, sources = [] }: HostState, current: SourceRules | undefined): WantedWays {
+    const main = collectRoutes(interfaces);
+    if (!current) return { main, ofSources: new Map(), rules: undefined };
+    const tables = assignTables(sources, current, this.#mark.number);
+    return { main, ofSources: collectSourceRoutes(tables), rules: sourceRulesOf(tables) };
+  }
+
+  /**
+   * An address gets ways of its own before the main table can lead its packets elsewhere, and loses them
+   * when the main table leads them where they should go. Without rules it is one batch.
+   * @param ends what is to follow the main table at once
+   */
+  async #changeWays(
+    current: Routes,
+    currentRules: SourceRules = new Map(),
+    { main, ofSources, rules = new Map() }: WantedWays,
+    ends: readonly string[],
+  ): Promise<void> {
+    const isOfSource = ({ table }: { readonly table?: number }) => table !== undefined;
+    const tables = planRouteChanges(selectRoutes(current, isOfSource), ofSources);
+    const ways = planRouteChanges(
+      selectRoutes(current, (route) => !isOfSource(route)),
+      main,
+    );
+    const { added, ended } = planRuleChanges(currentRules, rules);
+    const first = [...tables.replaced];
+    if (added.size > 0) {
+      await this.#runIp(first.splice(0));
+      await this.#changeRules(added);
+    }
+    const last = ended.size === 0 ? tables.ended : [];
+    await this.#runIp([...first, ...ways.replaced, ...ways.ended, ...ends, ...last]);
+    if (ended.size === 0) return;
+    await this.#changeRules(ended);
+    await this.#runIp(tables.ended);
+  }
+
+  async #changeRules(changes: ReadonlyMap<Family, readonly string[]>): Promise<void> {
+    for (const [family, lines] of changes) await this.#runIp(lines, family);
   }
 
   async #look(wanted: HostState, memory: AppliedHost | undefined): Promise<Findings> {
@@ -99,7 +167,10 @@ export class Convergence {
     for (const name of ended) interfaces.delete(name);
     const devices = new Set([...interfaces.keys(), ...ended]);
     const routes = memory?.routes ?? (await this.#readRoutes(devices));
-    return { interfaces, ended: [...ended], routes, ruleset: memory?.ruleset };
+    const rules = memory
+      ? memory.rules
+      : await readSourceRules(this.#mark.number, this.#dependencies);
+    return { interfaces, ended: [...ended], routes, rules, ruleset: memory?.ruleset };
   }
 
   async #readRoutes(devices: ReadonlySet<string>): Promise<Routes> {
@@ -172,8 +243,9 @@ export class Convergence {
     return linkLocal === undefined ? link : { ...link, linkLocal };
   }
 
-  #runIp(lines: readonly string[]): Promise<void> {
-    return runIpBatch(this.#dependencies.runner, lines, this.#signal);
+  #runIp(lines: readonly string[], family?: Family): Promise<void> {
+    const options = { signal: this.#signal, ...(family ? { family } : {}) };
+    return runIpBatch(this.#dependencies.runner, lines, options);
   }
 
   /** All at once; whoever fails is left out of what follows. */
@@ -221,11 +293,15 @@ function planRemovals(
   const names = new Set(wanted.interfaces.map(({ name }) => name));
   const moving = new Set(
     [...routes.values()]
-      .filter(({ device, destination }) => !names.has(device) && wantedRoutes.has(destination))
+      .filter((route) => !names.has(route.device) && wantedRoutes.has(routeKey(route)))
       .map(({ device }) => device),
   );
   return {
     early: ended.filter((name) => !moving.has(name)),
     late: ended.filter((name) => moving.has(name)),
   };
+}
+
+function selectRoutes(routes: Routes, isWanted: (route: InstalledRoute) => boolean): Routes {
+  return new Map([...routes].filter(([, route]) => isWanted(route)));
 }

@@ -2,6 +2,7 @@ import { open, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { describeError } from '../model/error.ts';
 import { HostError } from './host-error.ts';
+import { readRules } from './link/source-rules.ts';
 import { readSysctl } from './link/sysctl.ts';
 import type { Runner } from './runner.ts';
 import { detectBackend, type WireguardBackend } from './wireguard/backend.ts';
@@ -45,7 +46,7 @@ export async function inspectHost(
     inspectWireguard(backend),
     inspectTun(backend),
     inspectReversePathFilter(),
-    ...(role === 'master' ? [inspectForwarding()] : []),
+    ...(role === 'master' ? [inspectForwarding()] : [inspectPolicyRouting(runner)]),
     inspectDisk(dataDirectory),
     inspectClock(nowMs),
   ]);
@@ -130,6 +131,23 @@ async function inspectReversePathFilter(): Promise<Finding> {
     found: `${found} (strict); our interfaces are set to 2 (loose), since the greater one counts`,
     advice: 'sysctl -w net.ipv4.conf.all.rp_filter=0 lets each interface have its own setting',
   };
+}
+
+/** What a member needs that moves, or is in several subsets: each address leaves by its own membership. */
+async function inspectPolicyRouting(runner: Runner): Promise<Finding> {
+  const check = 'policy routing';
+  try {
+    await Promise.all([readRules(runner, 4), readRules(runner, 6)]);
+    return { check, status: 'ok', found: 'rules by source, for IPv4 and IPv6' };
+  } catch (error) {
+    return {
+      check,
+      status: 'warning',
+      found: `none, so a member that moves cannot keep its old addresses for a while, nor be in two subsets: ${describeError(error)}`,
+      advice:
+        'use a kernel with CONFIG_IP_MULTIPLE_TABLES and CONFIG_IPV6_MULTIPLE_TABLES, as distributions have',
+    };
+  }
 }
 
 async function inspectForwarding(): Promise<Finding> {

@@ -9,10 +9,11 @@ import { HanseError } from '../model/error.ts';
  * - `wireguard-go-too-old`: Fields: `path`, `version`, `minimumVersion`.
  * - `wireguard-go-failed`: it did not come up. Fields: `interface`, `output`.
  * - `not-ours`: something of that name exists and does not carry our mark. Fields: `interface`.
- * - `port-in-use`: another program has the UDP port. Fields: `interface`, `port`.
+ * - `port-in-use`: another program has the UDP port. Fields: `port`, and `interface` if it was for one.
  * - `contradiction`: the wanted state cannot be had by any machine. Fields: what contradicts.
  * - `overlap`: the machine has networks within the VPN's prefixes. Fields: `overlaps`.
  * - `no-route`: the machine has no route to an address. Fields: `address`.
+ * - `relay-full`: the relay has no two ports left. Fields: `pairs`, how many there can be.
  */
 export type HostErrorCode =
   | 'command-failed'
@@ -25,7 +26,8 @@ export type HostErrorCode =
   | 'port-in-use'
   | 'contradiction'
   | 'overlap'
-  | 'no-route';
+  | 'no-route'
+  | 'relay-full';
 
 export class HostError extends HanseError<HostErrorCode> {}
 

@@ -74,6 +74,13 @@ export interface Host extends AsyncDisposable {
    * @throws HostError after which the next call starts anew
    */
   conversations(): Promise<readonly Conversation[]>;
+  /**
+   * Those of them that have begun within about the last second: what it costs grows with these alone.
+   * None on a node that is nobody's gateway.
+   *
+   * @throws as `conversations`
+   */
+  begunConversations(): Promise<readonly Conversation[]>;
   /** Packets that our rules have dropped since this owner's first apply. */
   observeDrops(): Promise<DropCounts>;
   /** Removes all that is this owner's, also what an earlier process has left. */
@@ -138,7 +145,12 @@ class LinuxHost implements Host {
   }
 
   async conversations(): Promise<readonly Conversation[]> {
-    return this.#wanted.gateway === undefined ? [] : this.#conversations.read();
+    const { gateway, sealing = [] } = this.#wanted;
+    return gateway || sealing.length > 0 ? this.#conversations.read() : [];
+  }
+
+  async begunConversations(): Promise<readonly Conversation[]> {
+    return this.#wanted.gateway ? this.#conversations.readBegun() : [];
   }
 
   observeDrops(): Promise<DropCounts> {
@@ -147,14 +159,17 @@ class LinuxHost implements Host {
 
   async observe(): Promise<readonly PeerObservation[]> {
     const memory = this.#memory;
-    if (memory === undefined || memory.interfaces.size === 0) return [];
-    const names = [...memory.interfaces.keys()];
+    // While an apply goes on, and after one that failed, there is only what was wanted last.
+    const names = memory
+      ? [...memory.interfaces.keys()]
+      : this.#wanted.interfaces.map(({ name }) => name);
+    if (names.length === 0) return [];
     const [links, ...dumps] = await Promise.all([
       readLinks(this.#dependencies.runner),
       ...names.map((name) => this.#tryReadDevice(name)),
     ]);
     const broken = names.filter((name, index) => !dumps[index] || !links.get(name)?.isUp);
-    if (broken.length > 0) await this.#repair(memory, broken);
+    if (memory && broken.length > 0) await this.#repair(memory, broken);
     return names.flatMap((name, index) => observationsOf(name, dumps[index]));
   }
 

@@ -29,6 +29,8 @@ export interface OwnerMark {
   readonly alias: string;
   /** Its nftables table, of the family `inet`. */
   readonly tableName: string;
+  /** 0 to 2^18 - 1: which routing tables are its own, see `tableRange`. */
+  readonly number: number;
 }
 
 /**
@@ -38,10 +40,16 @@ export interface OwnerMark {
  */
 export function ownerMark(owner: string): OwnerMark {
   if (!/^[\w.:/-]{1,200}$/.test(owner)) throw new RangeError(`"${owner}" cannot be an alias`);
-  return { alias: `hanse:${owner}`, tableName: `hanse_${shortHash(owner)}` };
+  const number = digestOf(owner).readUInt32BE() >>> 14;
+  return { alias: `hanse:${owner}`, tableName: `hanse_${shortHash(owner)}`, number };
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 function shortHash(text: string): string {
-  const digest = createHash('sha256').update(text).digest();
-  return Array.from(digest.subarray(0, hashLength), (byte) => (byte % 32).toString(32)).join('');
+  return Array.from(digestOf(text).subarray(0, hashLength), (byte) =>
+    (byte % 32).toString(32),
+  ).join('');
 }

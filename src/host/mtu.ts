@@ -1,8 +1,6 @@
-import { z } from 'zod';
 import type { Address } from '../model/prefix.ts';
-import { HostError, stderrOf } from './host-error.ts';
-import { readIpJson } from './link/ip-json.ts';
 import { readLinks } from './link/link-snapshot.ts';
+import { noRoute, readWay } from './link/way.ts';
 import type { Runner } from './runner.ts';
 
 /**
@@ -23,11 +21,6 @@ export function tunnelMtuBytes(underlayMtuBytes: number): number {
   );
 }
 
-const routeSchema = z.object({
-  dev: z.string().optional(),
-  metrics: z.array(z.object({ mtu: z.number().optional() })).default([]),
-});
-
 /**
  * The MTU of the way to an address as far as this machine knows: that of the route if it has one,
  * else that of the interface. Changes with the machine's routes.
@@ -35,27 +28,9 @@ const routeSchema = z.object({
  * @throws HostError `no-route`, `command-failed`
  */
 export async function underlayMtuBytes(address: Address, runner: Runner): Promise<number> {
-  const [route] = await readRoute(address, runner);
-  const ofRoute = route?.metrics.find(({ mtu }) => mtu !== undefined)?.mtu;
-  if (ofRoute !== undefined) return ofRoute;
-  const link = (await readLinks(runner)).get(route?.dev ?? '');
+  const { device, mtuBytes } = await readWay(address, runner);
+  if (mtuBytes !== undefined) return mtuBytes;
+  const link = (await readLinks(runner)).get(device);
   if (link === undefined) throw noRoute(address);
   return link.mtuBytes;
-}
-
-async function readRoute(address: Address, runner: Runner) {
-  try {
-    return await readIpJson(runner, ['route', 'get', address], routeSchema);
-  } catch (error) {
-    throw /unreachable|No route/.test(stderrOf(error)) ? noRoute(address, error) : error;
-  }
-}
-
-function noRoute(address: Address, cause?: unknown): HostError {
-  return new HostError(`this machine has no route to ${address}`, {
-    code: 'no-route',
-    fields: { address },
-    retryable: true,
-    cause,
-  });
 }

@@ -2,7 +2,7 @@ import type { Dialogue } from '../dialogue.ts';
 import { stderrOf } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 import { type Conversation, collectConversations } from './conversation-listing.ts';
-import { conversationSets } from './ruleset.ts';
+import { begunSets, conversationSets } from './ruleset.ts';
 
 /** 131,070 entries, as many as there can be, take 1.5 s on a busy machine. */
 const timeoutMs = 10_000;
@@ -21,6 +21,8 @@ const openOptions = {
   maxAnswerBytes,
 };
 
+type SetNames = typeof conversationSets | typeof begunSets;
+
 /**
  * Who exchanges packets through this gateway, by the kernel's word. An `nft` that stays asks for it:
  * a process per look would take ten times as long, and stop us while our page tables are copied.
@@ -30,8 +32,10 @@ export class ConversationReader implements AsyncDisposable {
   readonly #tableName: string;
   #program: Promise<Dialogue> | undefined;
   #readsLeft = 0;
-  /** The read that is going on, for all who ask meanwhile: a dialogue takes one question at a time. */
-  #current: Promise<readonly Conversation[]> | undefined;
+  /** The reads that are going on or wait, by set, for all who ask meanwhile. */
+  readonly #current = new Map<SetNames, Promise<readonly Conversation[]>>();
+  /** A dialogue takes one question at a time. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(runner: Runner, tableName: string) {
     this.#runner = runner;
@@ -44,10 +48,12 @@ export class ConversationReader implements AsyncDisposable {
    * @throws HostError `command-failed`, `missing-program`, `unreadable-output`
    */
   read(): Promise<readonly Conversation[]> {
-    this.#current ??= this.#read().finally(() => {
-      this.#current = undefined;
-    });
-    return this.#current;
+    return this.#share(conversationSets);
+  }
+
+  /** As `read`, of those alone that have begun in the last second, after a silence of five. */
+  readBegun(): Promise<readonly Conversation[]> {
+    return this.#share(begunSets);
   }
 
   /** Ends the program; a later read would start it again. */
@@ -59,16 +65,22 @@ export class ConversationReader implements AsyncDisposable {
     await dialogue?.[Symbol.asyncDispose]();
   }
 
-  async #read(): Promise<readonly Conversation[]> {
+  #share(sets: SetNames): Promise<readonly Conversation[]> {
+    const current =
+      this.#current.get(sets) ??
+      this.#last.then(() => this.#read(sets)).finally(() => this.#current.delete(sets));
+    this.#current.set(sets, current);
+    this.#last = current.catch(() => undefined);
+    return current;
+  }
+
+  async #read(sets: SetNames): Promise<readonly Conversation[]> {
     const program = await this.#open();
     const list = (set: string): Promise<string> =>
       // On one line nft 1.0.6 would find only the last of several sets.
       program.ask(`list set inet ${this.#tableName} ${set}`, { timeoutMs });
     try {
-      return collectConversations([
-        await list(conversationSets[4]),
-        await list(conversationSets[6]),
-      ]);
+      return collectConversations([await list(sets[4]), await list(sets[6])]);
     } catch (error) {
       if (/No such file or directory/.test(stderrOf(error))) return [];
       throw error;

@@ -1,5 +1,11 @@
-import type { GatewayState } from '../../model/host-state.ts';
-import { type Family, familyOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import type { GatewayState, SealedForm, SealingState } from '../../model/host-state.ts';
+import {
+  type Address,
+  type Family,
+  familyOf,
+  type Prefix,
+  parsePrefix,
+} from '../../model/prefix.ts';
 
 /**
  * Why packets were dropped.
@@ -7,8 +13,15 @@ import { type Family, familyOf, type Prefix, parsePrefix } from '../../model/pre
  * - `outside_vpn`: a source or destination that is not the VPN's.
  * - `foreign_interface`: on its way between an interface of ours and one that is not.
  * - `not_gateway`: on its way through a node that is nobody's gateway.
+ * - `not_sealed`: on its way by a gateway that could read it, where members have it sealed.
  */
-export const dropReasons = ['spoofed', 'outside_vpn', 'foreign_interface', 'not_gateway'] as const;
+export const dropReasons = [
+  'spoofed',
+  'outside_vpn',
+  'foreign_interface',
+  'not_gateway',
+  'not_sealed',
+] as const;
 export type DropReason = (typeof dropReasons)[number];
 
 /** Probes of a tunnel; the kernel forwards them nowhere. */
@@ -16,12 +29,16 @@ const linkLocalPrefix = parsePrefix('fe80::/10');
 
 /** Where the kernel notes who exchanges packets through us, by family. */
 export const conversationSets = { 4: 'conversations4', 6: 'conversations6' } as const;
+/** And who has just begun: few, however many there are. */
+export const begunSets = { 4: 'begun4', 6: 'begun6' } as const;
 
 const families = [4, 6] as const;
 const headers = { 4: 'ip', 6: 'ip6' } as const;
 
 /** How long a conversation is remembered after its last packet. */
 const conversationSeconds = 5;
+/** And how long it is a new one. */
+const begunSeconds = 1;
 /** Bounds the kernel's memory, some 10 MB, whatever members send; more pairs are not noticed. */
 const maxConversations = 65_535;
 
@@ -33,6 +50,8 @@ export interface Filtered {
   readonly interfaceNames: readonly string[];
   /** Absent on a node that is nobody's gateway. */
   readonly gateway?: GatewayState | undefined;
+  /** None on a node that seals nothing. */
+  readonly sealing?: readonly SealingState[] | undefined;
 }
 
 export interface RulesetOptions {
@@ -49,7 +68,7 @@ export interface RulesetOptions {
  * @returns a text that removes the table when there are no interfaces
  */
 export function formatRuleset(
-  { interfaceNames, gateway }: Filtered,
+  { interfaceNames, gateway, sealing = [] }: Filtered,
   { tableName, startOver }: RulesetOptions,
 ): string {
   const table = `table inet ${tableName}`;
@@ -61,18 +80,65 @@ export function formatRuleset(
     ...(startOver ? remove : []),
     `${table} {`,
     ...dropReasons.map((reason) => `counter ${reason} {}`),
-    ...(gateway ? families.map(conversationSet) : []),
+    ...(gateway || sealing.length > 0 ? families.map(conversationSet) : []),
+    ...(gateway ? families.map(begunSet) : []),
     'chain prerouting { type filter hook prerouting priority filter; policy accept; }',
     'chain forward { type filter hook forward priority filter; policy accept; }',
     'chain output { type filter hook output priority filter; policy accept; }',
     '}',
     ...chainNames.map((name) => `flush chain inet ${tableName} ${name}`),
     `${table} {`,
-    ...chain('prerouting', gateway ? sourceRules(gateway) : []),
+    ...chain('prerouting', gateway ? sourceRules(gateway) : sealing.flatMap(sealedInput)),
     ...chain('forward', rules),
-    ...chain('output', gateway ? redirectRules(ours) : []),
+    ...chain('output', gateway ? redirectRules(ours) : sealing.flatMap(sealedOutput)),
     '}',
   ]);
+}
+
+/** What comes by a gateway that could have made or read it. */
+function sealedInput({ open, isRequired, ...form }: SealingState): readonly string[] {
+  if (!isRequired || open.length === 0) return [];
+  const names = nameSet(open);
+  return [
+    ...[...unreadable(form), ofGateway(form, 'saddr'), `ip6 saddr ${linkLocalPrefix}`].map(
+      (match) => `iifname ${names} ${match} accept`,
+    ),
+    `iifname ${names} ${drop('not_sealed')}`,
+  ];
+}
+
+/**
+ * What leaves by a gateway, and with whom: while sealing is not required yet, packets that are open
+ * tell to whom a sealed tunnel is worth having, and then those that go by the sealed interface do.
+ */
+function sealedOutput({ sealed, open, isRequired, ...form }: SealingState): readonly string[] {
+  const names = nameSet(isRequired || open.length === 0 ? [sealed] : open);
+  const notes = families.map((family) => `oifname ${names} ${note(family)}`);
+  if (!isRequired || open.length === 0) return notes;
+  const openNames = nameSet(open);
+  return [
+    ...notes,
+    ...[...unreadable(form), ofGateway(form, 'daddr'), `ip6 daddr ${linkLocalPrefix}`].map(
+      (match) => `oifname ${openNames} ${match} accept`,
+    ),
+    `oifname ${openNames} ${drop('not_sealed')}`,
+  ];
+}
+
+/** Packets of sealed tunnels, and what gateways have to say about them (RFC 4443 §3). */
+function unreadable({ bit }: SealedForm): readonly string[] {
+  return [
+    `${hasBit('saddr', bit)} ${hasBit('daddr', bit)} meta l4proto udp`,
+    `${hasBit('daddr', bit)} icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }`,
+  ];
+}
+
+function hasBit(field: 'saddr' | 'daddr', bit: Address): string {
+  return `ip6 ${field} & ${bit} == ${bit}`;
+}
+
+function ofGateway({ gatewayInterfaceId }: SealedForm, field: 'saddr' | 'daddr'): string {
+  return `ip6 ${field} & ::ffff:ffff:ffff:ffff == ${gatewayInterfaceId}`;
 }
 
 /**
@@ -104,7 +170,8 @@ function sourceRules({ members, backbone }: GatewayState): readonly string[] {
   ];
 }
 
-function forwardRules(ours: string, { prefixes, members }: GatewayState): readonly string[] {
+function forwardRules(ours: string, gateway: GatewayState): readonly string[] {
+  const { prefixes, onlySealed } = gateway;
   return [
     `iifname != ${ours} oifname != ${ours} accept`,
     `iifname != ${ours} ${drop('foreign_interface')}`,
@@ -113,7 +180,12 @@ function forwardRules(ours: string, { prefixes, members }: GatewayState): readon
     ...unlessAmong('daddr', prefixes).map((match) => `${match} ${drop('outside_vpn')}`),
     // The kernel answers a packet that is too big, but those answers get lost too often.
     'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
-    ...conversationRules(members),
+    ...conversationRules(gateway),
+    ...(onlySealed
+      ? [...unreadable(onlySealed), ofGateway(onlySealed, 'saddr'), ofGateway(onlySealed, 'daddr')]
+          .map((match) => `${match} accept`)
+          .concat(drop('not_sealed'))
+      : []),
   ];
 }
 
@@ -121,22 +193,44 @@ function forwardRules(ours: string, { prefixes, members }: GatewayState): readon
  * Notes what has come through all other rules, from member to member. These rules have no verdict:
  * a full set only ends the rule (`NFT_BREAK` in the kernel's nft_dynset.c), and the packet goes on.
  */
-function conversationRules(members: GatewayState['members']): readonly string[] {
+function conversationRules({ members, backbone, notesDistant }: GatewayState): readonly string[] {
   if (members.length === 0) return [];
-  const names = nameSet(members.map(({ name }) => name));
-  return families.map((family) => {
-    const header = headers[family];
-    const pair = `${header} saddr . ${header} daddr`;
-    return `iifname ${names} oifname ${names} update @${conversationSets[family]} { ${pair} }`;
-  });
+  const from = nameSet(members.map(({ name }) => name));
+  const to = nameSet([...members, ...(notesDistant ? backbone : [])].map(({ name }) => name));
+  return families.flatMap((family) =>
+    [noteBegun(family), note(family)].map((rule) => `iifname ${from} oifname ${to} ${rule}`),
+  );
+}
+
+function note(family: Family): string {
+  return `update @${conversationSets[family]} { ${pairOf(family)} }`;
+}
+
+/** To come before `note`, after which nobody is new. */
+function noteBegun(family: Family): string {
+  const pair = pairOf(family);
+  return `${pair} != @${conversationSets[family]} add @${begunSets[family]} { ${pair} }`;
+}
+
+function pairOf(family: Family): string {
+  const header = headers[family];
+  return `${header} saddr . ${header} daddr`;
+}
+
+function conversationSet(family: Family): string {
+  return pairSet(conversationSets[family], family, conversationSeconds);
+}
+
+function begunSet(family: Family): string {
+  return pairSet(begunSets[family], family, begunSeconds);
 }
 
 /** Declared anew each time, which leaves what is in it. */
-function conversationSet(family: Family): string {
+function pairSet(name: string, family: Family, seconds: number): string {
   const type = `ipv${family}_addr`;
   return (
-    `set ${conversationSets[family]} { type ${type} . ${type}; flags dynamic,timeout; ` +
-    `timeout ${conversationSeconds}s; size ${maxConversations}; }`
+    `set ${name} { type ${type} . ${type}; flags dynamic,timeout; ` +
+    `timeout ${seconds}s; size ${maxConversations}; }`
   );
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Family } from '../../model/prefix.ts';
 import { HostError, stderrOf } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 
@@ -31,17 +32,18 @@ export async function readIpJson<S extends z.ZodType>(
 /**
  * Runs commands of `ip` in one process, in their order, until the first that fails.
  *
+ * @param family of all lines, for commands that do not see it in the addresses they are given
  * @throws HostError `command-failed`, naming the line
  */
 export async function runIpBatch(
   runner: Runner,
   lines: readonly string[],
-  signal?: AbortSignal,
+  { signal, family }: { readonly signal?: AbortSignal; readonly family?: Family } = {},
 ): Promise<void> {
   if (lines.length === 0) return;
   const options = { input: `${lines.join('\n')}\n`, timeoutMs, ...(signal ? { signal } : {}) };
   try {
-    await runner.run('ip', ['-batch', '-'], options);
+    await runner.run('ip', [...(family ? [`-${family}`] : []), '-batch', '-'], options);
   } catch (error) {
     throw error instanceof HostError ? withFailedLine(error, lines) : error;
   }

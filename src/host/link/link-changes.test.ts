@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseAddress, parsePrefix } from '../../model/prefix.ts';
 import { planLinkChanges } from './link-changes.ts';
-import { collectRoutes, planRouteChanges, type Routes, restoreIpv4Routes } from './routes.ts';
+import {
+  collectRoutes,
+  planRouteChanges,
+  type Routes,
+  restoreIpv4Routes,
+  routesOf,
+} from './routes.ts';
 
 const address = parseAddress('100.64.0.1');
 const link = { isUp: true, alias: 'hanse:x', mtuBytes: 1_420, addresses: [address] };
@@ -48,34 +54,67 @@ describe('the changes of a link', () => {
 
 describe('the changes of routes', () => {
   const destination = parsePrefix('100.64.0.0/10');
-  const via = (device: string): Routes => new Map([[destination, { destination, device }]]);
+  const via = (device: string): Routes => routesOf([{ destination, device }]);
   const rest = 'proto 104 metric 10104';
 
   it('replace a route that moves to another interface, and delete nothing then', () => {
-    assert.deepEqual(planRouteChanges(via('hns0'), via('hns1')), [
-      `route replace 100.64.0.0/10 dev hns1 ${rest}`,
-    ]);
+    assert.deepEqual(planRouteChanges(via('hns0'), via('hns1')), {
+      replaced: [`route replace 100.64.0.0/10 dev hns1 ${rest}`],
+      ended: [],
+    });
   });
 
   it('delete what is no longer wanted and leave what is', () => {
-    assert.deepEqual(planRouteChanges(via('hns0'), new Map()), [
-      `route delete 100.64.0.0/10 dev hns0 ${rest}`,
-    ]);
-    assert.deepEqual(planRouteChanges(via('hns0'), via('hns0')), []);
+    assert.deepEqual(planRouteChanges(via('hns0'), new Map()), {
+      replaced: [],
+      ended: [`route delete 100.64.0.0/10 dev hns0 ${rest}`],
+    });
+    const nothing = { replaced: [], ended: [] };
+    assert.deepEqual(planRouteChanges(via('hns0'), via('hns0')), nothing);
   });
 
   it('name the address to send from', () => {
-    const wanted = new Map([[destination, { destination, device: 'hns0', source: address }]]);
-    assert.deepEqual(planRouteChanges(via('hns0'), wanted), [
+    const wanted = routesOf([{ destination, device: 'hns0', source: address }]);
+    assert.deepEqual(planRouteChanges(via('hns0'), wanted).replaced, [
       `route replace 100.64.0.0/10 dev hns0 ${rest} src 100.64.0.1`,
     ]);
   });
 
+  it('bring the longest prefix first, so that what goes around an interface does before the rest goes into it', () => {
+    const wanted = [
+      'fd12:3456:789a::/48',
+      'fd12:3456:789a:1::8000:2/128',
+      'fd12:3456:789a:1::/64',
+    ].map((text) => ({ destination: parsePrefix(text), device: 'hns0' }));
+    const { replaced, ended } = planRouteChanges(via('hns0'), routesOf(wanted));
+    assert.deepEqual(
+      [...replaced, ...ended],
+      [
+        `route replace fd12:3456:789a:1::8000:2/128 dev hns0 ${rest}`,
+        `route replace fd12:3456:789a:1::/64 dev hns0 ${rest}`,
+        `route replace fd12:3456:789a::/48 dev hns0 ${rest}`,
+        `route delete 100.64.0.0/10 dev hns0 ${rest}`,
+      ],
+    );
+  });
+
+  it('of one destination in two tables are two', () => {
+    const inTable = { destination, device: 'hns1', table: 7 };
+    const wanted = routesOf([{ destination, device: 'hns0' }, inTable]);
+    assert.deepEqual(planRouteChanges(via('hns0'), wanted), {
+      replaced: [`route replace 100.64.0.0/10 dev hns1 ${rest} table 7`],
+      ended: [],
+    });
+    assert.deepEqual(planRouteChanges(wanted, via('hns0')).ended, [
+      `route delete 100.64.0.0/10 dev hns1 ${rest} table 7`,
+    ]);
+  });
+
   it('put back the IPv4 routes of one interface', () => {
-    const routes: Routes = new Map([
-      ...via('hns0'),
-      [parsePrefix('fd00::/48'), { destination: parsePrefix('fd00::/48'), device: 'hns0' }],
-      [parsePrefix('10.0.0.0/8'), { destination: parsePrefix('10.0.0.0/8'), device: 'hns1' }],
+    const routes = routesOf([
+      { destination, device: 'hns0' },
+      { destination: parsePrefix('fd00::/48'), device: 'hns0' },
+      { destination: parsePrefix('10.0.0.0/8'), device: 'hns1' },
     ]);
     assert.deepEqual(restoreIpv4Routes('hns0', routes), [
       `route replace 100.64.0.0/10 dev hns0 ${rest}`,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HostState, RouteState } from '../../model/host-state.ts';
+import type { HostState, RouteState, SourceState } from '../../model/host-state.ts';
 import {
   type Address,
   hostPrefix,
@@ -19,44 +19,82 @@ export const routeMetric = 10_104;
 /** One destination's way out. */
 export interface InstalledRoute extends RouteState {
   readonly device: string;
+  /** The number of a routing table of ours; absent for the main one. */
+  readonly table?: number;
 }
 
-/** Routes by destination: the machine has one way to each, whichever interface it is on. */
-export type Routes = ReadonlyMap<Prefix, InstalledRoute>;
+/** Routes by table and destination: each table has one way to each, whichever interface it is on. */
+export type Routes = ReadonlyMap<string, InstalledRoute>;
 
-/** @throws HostError `contradiction` when two interfaces want the same destination */
+/** Where an installed route is to be found among `Routes`. */
+export function routeKey({ table, destination }: InstalledRoute): string {
+  return `${table ?? 'main'} ${destination}`;
+}
+
+export function routesOf(routes: readonly InstalledRoute[]): Routes {
+  return new Map(routes.map((route) => [routeKey(route), route]));
+}
+
+/** All routes of the main table. @throws HostError `contradiction` when two interfaces want the same destination */
 export function collectRoutes(interfaces: HostState['interfaces']): Routes {
-  const routes = new Map<Prefix, InstalledRoute>();
-  for (const { name, routes: ofInterface } of interfaces) {
-    for (const route of ofInterface) {
-      const other = routes.get(route.destination);
-      if (other !== undefined && other.device !== name) {
-        throw new HostError(
-          `${route.destination} is wanted through ${other.device} and through ${name}`,
-          { code: 'contradiction', fields: { destination: route.destination } },
-        );
-      }
-      routes.set(route.destination, { ...route, device: name });
+  return collect(
+    interfaces.flatMap(({ name: device, routes }) => routes.map((route) => ({ ...route, device }))),
+  );
+}
+
+/** All routes of the tables of sources. @throws HostError `contradiction` */
+export function collectSourceRoutes(tables: ReadonlyMap<SourceState, number>): Routes {
+  return collect(
+    [...tables].flatMap(([{ routes }, table]) =>
+      routes.map(({ interfaceName: device, ...route }) => ({ ...route, device, table })),
+    ),
+  );
+}
+
+function collect(wanted: readonly InstalledRoute[]): Routes {
+  const routes = new Map<string, InstalledRoute>();
+  for (const route of wanted) {
+    const { destination, device } = route;
+    const other = routes.get(routeKey(route));
+    if (other !== undefined && other.device !== device) {
+      throw new HostError(
+        `${destination} is wanted through ${other.device} and through ${device}`,
+        {
+          code: 'contradiction',
+          fields: { destination },
+        },
+      );
     }
+    routes.set(routeKey(route), route);
   }
   return routes;
 }
 
+/** Lines for `ip -batch`: new ways, and then those that nobody wants any more. */
+export interface RouteChanges {
+  readonly replaced: readonly string[];
+  readonly ended: readonly string[];
+}
+
 /**
- * Lines for `ip -batch` that turn `current` into `wanted`. A destination that moves to another
- * interface is replaced in one step, so that no packet is without a route in between.
+ * What turns `current` into `wanted`. A destination that moves to another interface is replaced in
+ * one step, so that no packet is without a route in between.
  */
-export function planRouteChanges(current: Routes, wanted: Routes): readonly string[] {
-  const lines: string[] = [];
-  for (const route of wanted.values()) {
-    const old = current.get(route.destination);
-    if (old?.device === route.device && old.source === route.source) continue;
-    lines.push(replaceLine(route));
-  }
-  for (const route of current.values()) {
-    if (!wanted.has(route.destination)) lines.push(`route delete ${describe(route)}`);
-  }
-  return lines;
+export function planRouteChanges(current: Routes, wanted: Routes): RouteChanges {
+  const changed = [...wanted].flatMap(([key, route]) => {
+    const old = current.get(key);
+    return old?.device !== route.device || old.source !== route.source ? [route] : [];
+  });
+  const ended = [...current].flatMap(([key, route]) => (wanted.has(key) ? [] : [route]));
+  return {
+    replaced: changed.sort(byLength).map(replaceLine),
+    ended: ended.map((route) => `route delete ${describe(route)}`),
+  };
+}
+
+/** The longest first: who gets a route of its own is not sent a packet by a wider one that changes as well. */
+function byLength(one: InstalledRoute, other: InstalledRoute): number {
+  return prefixBits(other.destination).length - prefixBits(one.destination).length;
 }
 
 /** Lines for `ip -batch` that put an interface's IPv4 routes back, whether they are still there or not. */
@@ -71,8 +109,9 @@ function replaceLine(route: InstalledRoute): string {
   return `route replace ${describe(route)}${source}`;
 }
 
-function describe({ destination, device }: InstalledRoute): string {
-  return `${destination} dev ${device} proto ${routeProtocol} metric ${routeMetric}`;
+function describe({ destination, device, table }: InstalledRoute): string {
+  const where = table === undefined ? '' : ` table ${table}`;
+  return `${destination} dev ${device} proto ${routeProtocol} metric ${routeMetric}${where}`;
 }
 
 const routeSchema = z.object({
@@ -80,21 +119,25 @@ const routeSchema = z.object({
   dev: z.string().optional(),
   prefsrc: z.string().optional(),
   metric: z.number().optional(),
+  /** Absent for the main one; otherwise a name or a number. */
+  table: z.string().optional(),
 });
 
-/** Our routes through the given interfaces, of both families. */
+/** Our routes through the given interfaces, of both families and in all tables. */
 export async function readRoutes(runner: Runner, devices: ReadonlySet<string>): Promise<Routes> {
+  const ours = ['table', 'all', 'proto', String(routeProtocol)];
   const show = (family: string) =>
-    readIpJson(runner, [family, 'route', 'show', 'proto', String(routeProtocol)], routeSchema);
+    readIpJson(runner, [family, 'route', 'show', ...ours], routeSchema);
   const found = (await Promise.all([show('-4'), show('-6')])).flat();
-  const routes = found.flatMap(({ dst, dev, prefsrc, metric }) => {
+  const routes = found.flatMap(({ dst, dev, prefsrc, metric, table }) => {
     const destination = toPrefix(dst);
     if (destination === undefined || dev === undefined || !devices.has(dev)) return [];
     if (metric !== routeMetric) return [];
     const source = prefsrc === undefined ? {} : { source: prefsrc as Address };
-    return [{ destination, device: dev, ...source }];
+    const inTable = table === undefined ? {} : { table: Number(table) };
+    return [{ destination, device: dev, ...source, ...inTable }];
   });
-  return new Map(routes.map((route) => [route.destination, route]));
+  return routesOf(routes);
 }
 
 /** `ip` leaves out the length of a host's prefix, and calls a default route by name. */

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Family } from '../../model/prefix.ts';
 import { HostError } from '../host-error.ts';
 
 /** Shows the settings of the network namespace of whoever looks. */
@@ -58,4 +59,28 @@ export async function applyInterfaceSysctls(name: string, forwarding: boolean): 
  */
 async function reversePathFilter(): Promise<'0' | '2'> {
   return (await readSysctl('ipv4/conf/all/rp_filter')) === '1' ? '2' : '0';
+}
+
+/** Whether this machine forwards whatever arrives by any interface, as a router does. */
+export async function forwardsEverything(family: Family): Promise<boolean> {
+  return (await readSysctl(`ipv${family}/conf/all/forwarding`)) === '1';
+}
+
+/** Undefined when this kernel has no switch for one interface (IPv6 before Linux 6.17). */
+export async function readForwarding(name: string, family: Family): Promise<boolean | undefined> {
+  const value = await readSysctl(forwardingSwitch(name, family));
+  return value === undefined ? undefined : value === '1';
+}
+
+/** For others' interfaces; ours have `applyInterfaceSysctls`. @throws HostError `command-failed` */
+export async function writeForwarding(
+  name: string,
+  family: Family,
+  forwarding: boolean,
+): Promise<void> {
+  await writeSysctl(forwardingSwitch(name, family), forwarding ? '1' : '0');
+}
+
+function forwardingSwitch(name: string, family: Family): string {
+  return family === 4 ? `ipv4/conf/${name}/forwarding` : `ipv6/conf/${name}/force_forwarding`;
 }

@@ -16,9 +16,12 @@ export interface ConfiguredDevice {
   readonly listenPort?: number;
   /** The very list that they were wanted by, unless they were found. */
   readonly peers: readonly AdoptedPeer[];
-  /** What takes its configuration: a wireguard-go, or `wg` for the kernel. Absent until it was looked. */
-  readonly control?: 'socket' | 'tool';
+  /** Absent until it was looked. */
+  readonly control?: Control;
 }
+
+/** What takes an interface's configuration: a wireguard-go, or `wg` for the kernel. */
+type Control = 'socket' | 'tool';
 
 /** 20,000 peers take wireguard-go 1.5 s on an idle machine. */
 const timeoutMs = 60_000;
@@ -36,7 +39,11 @@ export async function readDevice(
   name: string,
   { backend, runner }: ReadDeviceOptions,
 ): Promise<DeviceDump> {
-  if (backend.kind === 'wireguard-go') {
+  return readBy(backend.kind === 'wireguard-go' ? 'socket' : 'tool', name, runner);
+}
+
+async function readBy(control: Control, name: string, runner: Runner): Promise<DeviceDump> {
+  if (control === 'socket') {
     return parseSocketDump(name, await askControlSocket(name, 'get=1\n\n'));
   }
   const { stdout } = await runner.run('wg', ['show', name, 'dump'], { timeoutMs });
@@ -63,14 +70,16 @@ export async function applyPeers(
   const { runner, signal } = options;
   const { name, privateKey, listenPort } = wanted;
   if (isSameDevice(wanted, before)) return before;
-  const isNewPort = listenPort !== undefined && listenPort !== before.listenPort;
-  if (isNewPort) await requireFreePort(name, listenPort, runner);
+  const control = before.control ?? ((await isControlSocketAlive(name)) ? 'socket' : 'tool');
+  const isNewPort =
+    listenPort !== undefined &&
+    listenPort !== before.listenPort &&
+    (await takesPort(name, listenPort, { control, runner }));
   const changes = planPeerChanges(before.peers, wanted.peers);
   const settings = {
     ...(privateKey === before.privateKey ? {} : { privateKey }),
     ...(isNewPort ? { listenPort } : {}),
   };
-  const control = before.control ?? ((await isControlSocketAlive(name)) ? 'socket' : 'tool');
   if (control === 'socket') {
     const request = formatRequest(settings, changes);
     if (request !== '') await configureBySocket(name, request, signal);
@@ -104,11 +113,22 @@ async function configureByTool(
   await runner.run('wg', ['addconf', name, '/dev/stdin'], { input, timeoutMs, signal });
 }
 
-/** wireguard-go would keep quiet about it when it opens the port later, as its interface comes up. */
-async function requireFreePort(name: string, port: number, runner: Runner): Promise<void> {
+/**
+ * Whether the port has yet to be configured, and may be. wireguard-go would keep quiet about one in
+ * use when it opens it later, as its interface comes up.
+ *
+ * @returns false for an interface that came up on this very port by chance
+ * @throws HostError `port-in-use`
+ */
+async function takesPort(
+  name: string,
+  port: number,
+  { control, runner }: { readonly control: Control; readonly runner: Runner },
+): Promise<boolean> {
   const args = ['-H', '-l', '-n', '-u', `sport = :${port}`];
   const { stdout } = await runner.run('ss', args, { timeoutMs });
-  if (stdout.trim() === '') return;
+  if (stdout.trim() === '') return true;
+  if ((await readBy(control, name, runner)).listenPort === port) return false;
   throw new HostError(
     `UDP port ${port}, which ${name} is to listen on, is in use by another program (ss -lunp names it)`,
     { code: 'port-in-use', fields: { interface: name, port } },
