@@ -9,7 +9,7 @@ import type {
   MasterRecord,
   SubsetRecord,
   VpnRecord,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import { directoryView } from './directory-view.ts';
 import { directoryViewSchema } from './endpoints.ts';
 

@@ -4,10 +4,11 @@ import type {
   ActingRecord,
   DrainRecord,
   GroupKeyRecord,
+  KeyingPhase,
   MasterRecord,
   SubsetRecord,
   VpnRecord,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import type { DirectoryView } from './endpoints.ts';
 
 /** What a view of the directory is made of. */
@@ -18,13 +19,15 @@ export interface ViewedDirectory {
   /** At most one for each subset; none before anybody has acted for it. */
   readonly acting: readonly ActingRecord[];
   readonly drains: readonly DrainRecord[];
+  /** Undefined for a VPN that is as it was made. */
+  readonly keying?: KeyingPhase | undefined;
   /** Undefined where it was not read. */
   readonly backboneKey?: Pick<GroupKeyRecord, 'epoch' | 'createdAtMs'> | undefined;
 }
 
 /** The directory's records as clients see them: in the order of names, without keys, certificates and indices. */
 export function directoryView(directory: ViewedDirectory): DirectoryView {
-  const { vpn, masters, subsets, acting, drains, backboneKey } = directory;
+  const { vpn, masters, subsets, acting, drains, backboneKey, keying } = directory;
   const actingOf = new Map(acting.map((record) => [record.subset, record]));
   const drainOf = new Map(drains.map((record) => [record.master, record]));
   const drained = new Set(drainOf.keys());
@@ -33,7 +36,7 @@ export function directoryView(directory: ViewedDirectory): DirectoryView {
       name: vpn.name,
       id: vpn.id,
       prefixes: [vpn.ipv4, vpn.ipv6],
-      keying: vpn.keying,
+      keying: keying ?? vpn.keying,
       lifetimes: vpn.lifetimes,
       createdAtMs: vpn.createdAtMs,
     },

@@ -10,7 +10,7 @@ export interface EndpointDefinition<
   Body extends z.ZodType = z.ZodType,
   Reply extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With `:name` for the fields of `params`. */
   readonly path: string;
   /** One sentence, for the OpenAPI document. */
@@ -28,6 +28,8 @@ export interface EndpointDefinition<
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** How long the body may be; as the server has it for all unless said. */
+  readonly maxBodyBytes?: number;
   /** Of the document, or of each line. */
   readonly response: Reply;
 }

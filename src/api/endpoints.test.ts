@@ -4,10 +4,22 @@ import { z } from 'zod';
 import * as endpoints from './endpoints.ts';
 import * as failoverEndpoints from './failover-endpoints.ts';
 import * as keyEndpoints from './key-endpoints.ts';
+import * as moveEndpoints from './move-endpoints.ts';
+import * as operatorEndpoints from './operator-endpoints.ts';
+import * as pathEndpoints from './path-endpoints.ts';
+import * as placementEndpoints from './placement-endpoints.ts';
+import * as placingEndpoints from './placing-endpoints.ts';
 
-const all = Object.values({ ...endpoints, ...failoverEndpoints, ...keyEndpoints }).filter(
-  (value) => 'summary' in value,
-);
+const all = Object.values({
+  ...endpoints,
+  ...failoverEndpoints,
+  ...keyEndpoints,
+  ...moveEndpoints,
+  ...operatorEndpoints,
+  ...pathEndpoints,
+  ...placementEndpoints,
+  ...placingEndpoints,
+}).filter((value) => 'summary' in value);
 
 /** The kinds of document that an endpoint answers with. */
 function documentsOf(response: z.ZodType): readonly z.ZodType[] {

@@ -6,16 +6,19 @@ import {
   subsetNameSchema,
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
+import { auditRecordSchema, vpnAuditRecordSchema } from '../model/records/audit.ts';
 import {
   actingChangeSchema,
-  auditRecordSchema,
-  chainSchema,
-  identityKeySchema,
-  keyingModeSchema,
+  keyingPhaseSchema,
   lifetimesSchema,
+} from '../model/records/directory.ts';
+import { chainSchema, identityKeySchema } from '../model/records/parts.ts';
+import {
   memberKeysSchema,
+  memberRecordSchema,
   memberStateSchema,
-} from '../model/records.ts';
+  moveOrderSchema,
+} from '../model/records/roll.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import {
@@ -27,6 +30,7 @@ import {
   timeMs,
 } from './endpoint-parts.ts';
 import { acknowledgedSchema, finishedSchema, newKeyShape } from './key-progress.ts';
+import { measuredViewSchema } from './measured-view.ts';
 
 /** The directory as a client needs it. */
 export const directoryViewSchema = z.object({
@@ -34,7 +38,8 @@ export const directoryViewSchema = z.object({
     name: z.string(),
     id: z.string(),
     prefixes: z.array(prefixSchema),
-    keying: keyingModeSchema,
+    /** `changing`: from one mode to the other. */
+    keying: keyingPhaseSchema,
     lifetimes: lifetimesSchema,
     createdAtMs: timeMs,
   }),
@@ -163,12 +168,18 @@ export const createInvite = defineEndpoint({
       .default(24 * 3_600_000),
     /** The only name that it admits. */
     memberName: memberNameSchema.optional(),
+    /** The only node that it admits. */
+    identityKey: identityKeySchema.optional(),
+    /** Of a node that moves, and is called so already: as its member's view has it. */
+    isNamedByInvite: z.literal(true).optional(),
   }),
   response: z.object({
     id: z.uuid(),
     token: z.string(),
     expiresAtMs: timeMs,
     uses: z.number().int(),
+    /** The one that was asked for; absent from a master that knows no such invites, and admits anybody. */
+    identityKey: identityKeySchema.optional(),
   }),
 });
 
@@ -178,6 +189,11 @@ export const inviteViewSchema = z.object({
   used: z.number().int(),
   expiresAtMs: timeMs,
   memberName: memberNameSchema.optional(),
+  identityKey: identityKeySchema.optional(),
+  /** The home subset of an invite that placement decides. */
+  placedBy: subsetNameSchema.optional(),
+  /** At the home subset: where newcomers may be placed. */
+  candidates: z.array(subsetNameSchema).optional(),
   createdBy: z.string(),
 });
 export type InviteView = z.infer<typeof inviteViewSchema>;
@@ -216,9 +232,13 @@ export const memberViewSchema = z.object({
   ipv6: addressSchema,
   identityKey: identityKeySchema,
   keys: memberKeysSchema,
+  /** The name is an operator's; else it is the member's own word, or the master too old to know. */
+  isNamedByInvite: z.literal(true).optional(),
   joinedAtMs: timeMs,
   certificateEndsAtMs: timeMs,
   alsoIn: z.array(subsetNameSchema),
+  moving: moveOrderSchema.omit({ token: true }).optional(),
+  movedTo: memberRecordSchema.shape.movedTo,
   endedAtMs: timeMs.optional(),
   reusableAtMs: timeMs.optional(),
   acting: masterNameSchema,
@@ -244,6 +264,12 @@ export const memberViewSchema = z.object({
       sentBytes: z.number(),
     })
     .optional(),
+  /** Of a member's tunnel to the master that acts for it and answers: both ways, since that began to count. */
+  traffic: z
+    .object({ bytes: z.number().nonnegative(), overMs: z.number().nonnegative() })
+    .optional(),
+  /** Only of one member that is shown by itself, from the master that has its session. */
+  measured: measuredViewSchema.optional(),
 });
 export type MemberView = z.infer<typeof memberViewSchema>;
 
@@ -273,6 +299,8 @@ export const listMembers = defineEndpoint({
     /** Pass as `after` for the next page; absent on the last. */
     next: memberNameSchema.optional(),
     total: z.number().int(),
+    /** How many count against capacities, in whatever state: each once, in the subset where it is going. */
+    counted: z.number().int().optional(),
   }),
 });
 
@@ -372,6 +400,19 @@ export const listAudit = defineEndpoint({
   query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) }),
   body: nothing,
   response: z.object({ entries: z.array(auditRecordSchema) }),
+});
+
+export const listVpnAudit = defineEndpoint({
+  method: 'GET',
+  path: '/v1/audit',
+  summary: 'What operators have changed for the whole VPN, newest first',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'one',
+  params: nothing,
+  query: z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) }),
+  body: nothing,
+  response: z.object({ entries: z.array(vpnAuditRecordSchema) }),
 });
 
 /** Something that happened at this master just now. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/names.ts';
-import { chainSchema, failoverRecordSchema, identityKeySchema } from '../model/records.ts';
+import { chainSchema, identityKeySchema } from '../model/records/parts.ts';
+import { failoverRecordSchema } from '../model/records/roll.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import { done, nothing, ofMember, ofSubset } from './endpoint-parts.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { masterNameSchema, subsetNameSchema } from '../model/names.ts';
+import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/names.ts';
+import { keyingPhaseSchema } from '../model/records/directory.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import { acknowledgementWaitMs, nothing, ofSubset, timeMs } from './endpoint-parts.ts';
@@ -19,6 +20,8 @@ export const keyStatusSchema = z.object({
   /** Who acts for it, and answers. */
   master: masterNameSchema,
   epoch: epochSchema,
+  /** Whether it is the one key that all subsets of the VPN are to have. */
+  shared: z.boolean().default(false),
   createdAtMs: timeMs,
   /** When the master makes the next one by itself, unless a departure or an operator does before. */
   rotatesAtMs: timeMs,
@@ -26,6 +29,13 @@ export const keyStatusSchema = z.object({
   members: z.number().int(),
   /** Who of them has not told yet that it has, in the order of names. */
   pending: z.array(pendingMemberSchema),
+  /**
+   * Masters of the subset whose certificates do not bind all of its address blocks, so that its members
+   * could not prove theirs; absent from a master of an earlier version, which binds none.
+   */
+  unboundMasters: z.array(masterNameSchema).optional(),
+  /** Connected members whose certificates do not prove their addresses, where they have to. */
+  unprovedMembers: z.array(memberNameSchema).optional(),
 });
 export type KeyStatus = z.infer<typeof keyStatusSchema>;
 
@@ -70,4 +80,60 @@ export const rotateKey = defineEndpoint({
     waitMs: acknowledgementWaitMs,
   }),
   response: rotationProgressSchema,
+});
+
+const keyingSchema = z.object({ phase: keyingPhaseSchema });
+
+export const changeKeying = defineEndpoint({
+  method: 'POST',
+  path: '/v1/keying',
+  summary:
+    'Takes the VPN one step from one keying mode to the other, by way of "changing"; members follow by themselves',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'one',
+  params: nothing,
+  query: nothing,
+  body: keyingSchema,
+  response: keyingSchema,
+});
+
+const subsetBindingSchema = z.object({
+  subset: subsetNameSchema,
+  /** Those of its masters whose certificates do not bind all of its address blocks. */
+  masters: z.array(masterNameSchema),
+});
+export type SubsetBinding = z.infer<typeof subsetBindingSchema>;
+
+export const getUnboundMasters = defineEndpoint({
+  method: 'GET',
+  path: '/v1/unbound-masters',
+  summary:
+    'Which masters have certificates by which not all addresses of their subsets could be proved, in the whole VPN',
+  responsible: 'any',
+  caller: 'operator',
+  reply: 'one',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  response: z.object({
+    /** Subsets that have such masters. */
+    unbound: z.array(subsetBindingSchema),
+    /** Subsets of which it is not known, because nobody who acts for them has answered. */
+    unknown: z.array(subsetNameSchema),
+  }),
+});
+
+/** Between any two masters. */
+export const getUnboundHere = defineEndpoint({
+  method: 'GET',
+  path: '/v1/acting/unbound-masters',
+  summary: 'The same, of the subsets that the master which is asked acts for',
+  responsible: 'named',
+  caller: 'master',
+  reply: 'one',
+  params: nothing,
+  query: nothing,
+  body: nothing,
+  response: z.object({ subsets: z.array(subsetBindingSchema) }),
 });

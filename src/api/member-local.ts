@@ -7,9 +7,11 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
+import { keyingPhaseSchema } from '../model/records/directory.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { directPathSchema } from './direct-messages.ts';
 import { timeMs } from './endpoint-parts.ts';
+import { problemSchema } from './endpoints.ts';
 
 /*
  * What a member's daemon answers on its local socket: HTTP over `member.sock` in the member's
@@ -27,14 +29,25 @@ export interface LocalEndpoint<
   readonly response: Reply;
 }
 
-function defineLocal<Body extends z.ZodType, Reply extends z.ZodType>(
+export function defineLocal<Body extends z.ZodType, Reply extends z.ZodType>(
   endpoint: LocalEndpoint<Body, Reply>,
 ): LocalEndpoint<Body, Reply> {
   return endpoint;
 }
 
+/** What whoever accepts answers in parts accepts: lines of JSON. */
+export const localLinesType = 'application/x-ndjson';
+
+/** A line of an answer in parts, which is one once there is something to tell; the last is no `progress`. */
+export const localLineSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('progress'), text: z.string() }),
+  z.object({ type: z.literal('answer'), answer: z.unknown() }),
+  z.object({ type: z.literal('failed'), status: z.number().int(), problem: problemSchema }),
+]);
+export type LocalLine = z.infer<typeof localLineSchema>;
+
 /** `VPN.SUBSET`: how a membership is named locally. */
-const membershipNameSchema = z.string().max(65);
+export const membershipNameSchema = z.string().max(65);
 
 /**
  * - `joining`: its invite has been sent or is about to be; ends in `resuming` or is dropped.
@@ -92,6 +105,17 @@ export const membershipStatusSchema = z.object({
     reconnects: z.number().int(),
   }),
   endReason: z.string().optional(),
+  /** The last order to move to another subset, and what has become of it. */
+  move: z
+    .object({
+      to: subsetNameSchema,
+      stage: z.enum(['joining', 'moved', 'not-moved']),
+      /** When this membership ends, of one that has moved. */
+      leavesAtMs: timeMs.optional(),
+      /** Why it has not moved. */
+      reason: z.string().optional(),
+    })
+    .optional(),
   /** Absent before the admission and after the end. */
   place: z
     .object({ ipv4: addressSchema, ipv6: addressSchema, prefixes: z.array(prefixSchema) })
@@ -114,6 +138,10 @@ export const membershipStatusSchema = z.object({
   pathMoves: z.number().int().optional(),
   /** Those that failed lately as well. */
   direct: z.array(directPathSchema).default([]),
+  /** Whether masters may read what passes between members. */
+  keying: keyingPhaseSchema.optional(),
+  /** Members to whom there are tunnels that no master can open, the earliest first. */
+  sealedTo: z.array(z.object({ name: memberNameSchema, subset: subsetNameSchema })).default([]),
   /** How often traffic has moved between a master and a direct path since the daemon's start. */
   directMoves: z.number().int().optional(),
   /** How often a master has introduced somebody who was not to be trusted. */
@@ -135,7 +163,10 @@ export const localStatus = defineLocal({
   response: memberStatusSchema,
 });
 
-/** Joins one more VPN or subset with the daemon that runs; answers when the tunnel is up. */
+/**
+ * Joins one more VPN or subset with the daemon that runs; answers when the tunnel is up, and tells until
+ * then how a subset is found that the invite leaves open.
+ */
 export const localJoin = defineLocal({
   method: 'POST',
   path: '/v1/join',

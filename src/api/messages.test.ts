@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { mostCandidates } from '../core/measuring/probe-schedule.ts';
 import { maxCandidates, maxDirectPeers } from './direct-messages.ts';
 import {
   type MasterMessage,
@@ -26,6 +27,7 @@ const view = {
   orders: [['elbe', 'spree']],
   spreadMs: 250,
   key: { epoch: 1, groupKey: key },
+  keying: 'changing',
 };
 const place = {
   vpn: { name: 'corp', id: '01234567', keying: 'per-subset', prefixes: ['100.64.0.0/10'] },
@@ -41,6 +43,13 @@ const messageOfPath = {
   ...{ roundTripMs: 12.5, handshakeAgeMs: 3_000 },
 };
 
+const measurement = {
+  ...{ name: 'elbe', stun: 'answers', ageMs: 1_200, sent: 32, lost: 1 },
+  ...{ latencyMs: 12.345_678_9, jitterMs: 0.123_456_789, hops: 11 },
+  ...{ seenAs: '[2001:db8:1111:2222:3333:4444:5555:6666]:40000', control: 'answers' },
+  ...{ downMbit: 93.123_456_789, upMbit: 12.345_678_9, transferAgeMs: 3_600_000.123 },
+};
+
 /** One of each: a message that is added has to be added here. */
 const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   join: { token: 'hanse_x', name: 'anna', keys: { acting: key } },
@@ -48,12 +57,20 @@ const memberMessages: { readonly [Type in MemberMessage['type']]: object } = {
   acknowledge: { revision: 3, epoch: 1 },
   renew: {},
   leave: {},
+  seek: { addresses: ['100.64.0.2'] },
   paths: { paths: [messageOfPath], held: [key] },
+  measurements: { masters: [measurement] },
+  moved: { chain: [certificate] },
+  'not-moved': { inviteId: '3b241101-e2bb-4255-8caf-4136c566a962', reason: 'no answer' },
+  'find-place': { token: 'hanse_x' },
+  'ask-place': { token: 'hanse_x', name: 'anna', masters: [measurement], declined: ['hamburg'] },
+  land: { claim: 'hanse-claim_x', name: 'anna', keys: { acting: key } },
 };
 const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
   admitted: { place, chain: [certificate], rootCertificate: certificate, view },
   view: { view },
   'key-changed': { previousRevision: 7, revision: 8, key: { epoch: 2, groupKey: key } },
+  spread: { spreadMs: 25_000 },
   renewed: { chain: [certificate] },
   ended: { reason: 'evicted' },
   refused: { code: 'bad-token', message: 'no', retryable: false },
@@ -64,10 +81,21 @@ const masterMessages: { readonly [Type in MasterMessage['type']]: object } = {
   },
   withdraw: { peers: [key] },
   'report-paths': {},
+  candidates: { masters: [{ name: 'elbe', control: 'elbe.example:8443', stunPort: 3_478 }] },
+  move: { token: 'hanse_x', graceMs: 900_000 },
+  placed: {
+    ...{ subset: 'hamburg', master: 'elbe', claim: 'hanse-claim_x' },
+    control: [{ master: 'elbe', endpoint: 'elbe.example:8443' }],
+  },
 };
 
 /** Lists that say something without an entry too. */
-const mayBeEmpty = new Set(['paths.paths', 'paths.held', 'introduce.candidates']);
+const mayBeEmpty = new Set([
+  ...['paths.paths', 'paths.held', 'introduce.candidates'],
+  ...['measurements.masters', 'candidates.masters'],
+  'ask-place.masters',
+  'ask-place.declined',
+]);
 
 const directions = [
   ['member', memberMessageSchema, memberMessages, maxMemberMessageBytes],
@@ -145,6 +173,33 @@ test('the longest honest report of paths fits into a message', () => {
   };
   assert.ok(memberMessageSchema.safeParse(message).success);
   assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMemberMessageBytes);
+});
+
+test('the longest honest report of measurements fits into a message', () => {
+  const master = { ...measurement, name: 'n'.repeat(32) };
+  const message = { type: 'measurements', masters: Array(mostCandidates).fill(master) };
+  assert.ok(memberMessageSchema.safeParse(message).success);
+  assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMemberMessageBytes);
+});
+
+test('the longest honest list of candidates fits into a message', () => {
+  const control = `${'h'.repeat(253)}:8443`;
+  const master = { name: 'n'.repeat(32), control, stunPort: 65_535 };
+  const message = { type: 'candidates', masters: Array(mostCandidates).fill(master) };
+  assert.ok(masterMessageSchema.safeParse(message).success);
+  assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxMasterMessageBytes);
+});
+
+test('no report says more of a master than there can be', () => {
+  const wrong = [
+    ...[{ latencyMs: -1 }, { latencyMs: 60_001 }, { jitterMs: Number.NaN }, { hops: 0 }],
+    ...[{ hops: 1.5 }, { lost: -1 }, { sent: 1e6 }, { stun: 'perhaps' }, { downMbit: 1e9 }],
+    ...[{ seenAs: 'x'.repeat(65) }, { ageMs: 1e12 }, { name: 'two words' }],
+  ];
+  for (const fields of wrong) {
+    const message = { type: 'measurements', masters: [{ ...measurement, ...fields }] };
+    assert.equal(memberMessageSchema.safeParse(message).success, false, JSON.stringify(fields));
+  }
 });
 
 test('the longest honest view fits into a message', () => {

@@ -7,7 +7,9 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
-import { chainSchema, keyingModeSchema, memberKeysSchema } from '../model/records.ts';
+import { keyingModeSchema, keyingPhaseSchema } from '../model/records/directory.ts';
+import { chainSchema } from '../model/records/parts.ts';
+import { memberKeysSchema } from '../model/records/roll.ts';
 import { epochSchema, groupKeySchema } from '../model/wireguard-key.ts';
 import {
   directContactSchema,
@@ -15,8 +17,12 @@ import {
   meetSchema,
   pathsSchema,
   reportPathsSchema,
+  seekSchema,
   withdrawSchema,
 } from './direct-messages.ts';
+import { candidatesSchema, measurementsSchema } from './measuring-messages.ts';
+import { movedSchema, moveSchema, notMovedSchema } from './move-messages.ts';
+import { askPlaceSchema, findPlaceSchema, landSchema, placedSchema } from './placing-messages.ts';
 
 /*
  * The messages of a control session between a member and its master: one JSON object a WebSocket
@@ -37,6 +43,9 @@ export const maxMasterMessageBytes = 256 * 1024;
 /** A store revision. Views only move forward. */
 const revisionSchema = z.number().int().nonnegative();
 
+/** Milliseconds. */
+const spreadMsSchema = z.number().int().min(0).max(120_000);
+
 const joinSchema = z.object({
   type: z.literal('join'),
   token: z.string().max(4_096),
@@ -52,6 +61,12 @@ const helloSchema = z.object({
   appliedEpoch: z.union([epochSchema, z.literal(0)]),
   /** Absent from a member that takes no direct paths. */
   direct: directContactSchema.optional(),
+  /** Whether it takes `candidates`. */
+  measures: z.literal(true).optional(),
+  /** Whether it takes `move`. */
+  moves: z.literal(true).optional(),
+  /** Whether it takes `spread`. */
+  spreads: z.literal(true).optional(),
 });
 
 /** The view with this revision, whose key has this epoch, is applied: on disk and in WireGuard. */
@@ -72,6 +87,13 @@ export const memberMessageSchema = z.discriminatedUnion('type', [
   renewSchema,
   leaveSchema,
   pathsSchema,
+  seekSchema,
+  measurementsSchema,
+  movedSchema,
+  notMovedSchema,
+  findPlaceSchema,
+  askPlaceSchema,
+  landSchema,
 ]);
 export type MemberMessage = z.infer<typeof memberMessageSchema>;
 export type JoinMessage = z.infer<typeof joinSchema>;
@@ -122,8 +144,10 @@ export const viewSchema = z.object({
    */
   orders: z.array(z.array(masterNameSchema).min(1).max(9)).min(1).max(8),
   /** Members that have lost their master turn to the next one within this time, each at a moment of its own. */
-  spreadMs: z.number().int().min(0).max(120_000),
+  spreadMs: spreadMsSchema,
   key: groupKeyViewSchema,
+  /** Whether masters may read what passes between members; a master that does not say so knows one mode only. */
+  keying: keyingPhaseSchema.default('per-subset'),
 });
 export type View = z.infer<typeof viewSchema>;
 
@@ -148,6 +172,9 @@ const keyChangedSchema = z.object({
   key: groupKeyViewSchema,
 });
 
+/** How long members spread over when they lose their master, in place of what the view says; its revision stays. */
+const spreadSchema = z.object({ type: z.literal('spread'), spreadMs: spreadMsSchema });
+
 const renewedSchema = z.object({ type: z.literal('renewed'), chain: chainSchema });
 
 export const endReasonSchema = z.enum(['left', 'evicted', 'banned', 'expired']);
@@ -165,6 +192,10 @@ export const refusalCodeSchema = z.enum([
   'banned',
   'suspended',
   'subset-full',
+  'master-full',
+  'claim-refused',
+  'claim-expired',
+  'no-place',
   'not-a-member',
   'wrong-master',
   'bad-message',
@@ -186,6 +217,7 @@ export const masterMessageSchema = z.discriminatedUnion('type', [
   admittedSchema,
   viewMessageSchema,
   keyChangedSchema,
+  spreadSchema,
   renewedSchema,
   endedSchema,
   refusedSchema,
@@ -193,6 +225,9 @@ export const masterMessageSchema = z.discriminatedUnion('type', [
   introduceSchema,
   withdrawSchema,
   reportPathsSchema,
+  candidatesSchema,
+  moveSchema,
+  placedSchema,
 ]);
 export type MasterMessage = z.infer<typeof masterMessageSchema>;
 export type AdmittedMessage = z.infer<typeof admittedSchema>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { operatorNameSchema } from '../model/names.ts';
-import { operatorRecordSchema } from '../model/records.ts';
+import { operatorRecordSchema } from '../model/records/directory.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import { nothing } from './endpoint-parts.ts';
 

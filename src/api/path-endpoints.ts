@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import { masterNameSchema } from '../model/names.ts';
-import { directPathSchema } from './direct-messages.ts';
+import { addressSchema } from '../model/prefix.ts';
+import { chainSchema } from '../model/records/parts.ts';
+import {
+  candidateSchema,
+  directContactSchema,
+  directPathSchema,
+  introduceSchema,
+} from './direct-messages.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
-import { nothing, ofMember } from './endpoint-parts.ts';
+import { nothing, ofMember, ofSubset } from './endpoint-parts.ts';
 
 /*
- * What operators ask about the ways that packets of members take.
+ * What operators ask about the ways that packets of members take, and masters to bring members together.
  */
 
 export const memberPathsSchema = z.object({
@@ -31,4 +38,45 @@ export const getMemberPaths = defineEndpoint({
   query: nothing,
   body: nothing,
   response: memberPathsSchema,
+});
+
+/** How a member's direct interface is reached, as its master knows it. */
+export const memberReachSchema = z.object({
+  /** Where its handshake with that master's rendezvous came from; absent when none did. */
+  observed: candidateSchema.optional(),
+  addresses: directContactSchema.shape.addresses,
+  port: directContactSchema.shape.port,
+});
+export type MemberReach = z.infer<typeof memberReachSchema>;
+
+/** A member as other members are told of it; its name and its key are in its certificate. */
+export const memberPresenceSchema = z.object({
+  chain: chainSchema,
+  ipv4: addressSchema,
+  ipv6: addressSchema,
+  /** Absent of a member that seals nothing. */
+  sealedPort: introduceSchema.shape.sealedPort,
+  /** For a direct path: asked for with it, and then in the answer of a master that makes such. */
+  direct: memberReachSchema.optional(),
+});
+export type MemberPresence = z.infer<typeof memberPresenceSchema>;
+
+const introductionRequestSchema = z.object({
+  address: addressSchema,
+  member: memberPresenceSchema,
+});
+export type IntroductionRequest = z.infer<typeof introductionRequestSchema>;
+
+export const introduceMember = defineEndpoint({
+  method: 'POST',
+  path: '/v1/subsets/:subset/introductions',
+  summary:
+    'Introduces a member of the calling master to the one at an address, for a sealed tunnel or a direct path, and says who that is',
+  responsible: 'named',
+  caller: 'master',
+  reply: 'one',
+  params: ofSubset,
+  query: nothing,
+  body: introductionRequestSchema,
+  response: memberPresenceSchema,
 });

@@ -11,11 +11,18 @@ import { callLocal, isNotRunning } from './local-client.ts';
 
 /** Serves one answer on a socket in the directory, and keeps what it was asked. */
 async function serve(directory: string, status: number, answer: unknown) {
+  return serveText(directory, { status, type: 'application/json', body: JSON.stringify(answer) });
+}
+
+async function serveText(
+  directory: string,
+  answer: { readonly status: number; readonly type: string; readonly body: string },
+) {
   const asked: string[] = [];
   const socketPath = join(directory, 'member.sock');
   const server = createServer(async (request, response) => {
     asked.push(`${request.method} ${request.url} ${await text(request)}`);
-    response.writeHead(status).end(JSON.stringify(answer));
+    response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
   });
   server.listen(socketPath);
   await once(server, 'listening');
@@ -53,6 +60,25 @@ test('an answer of another form is refused', async () => {
   await using directory = await temporaryDirectory();
   await using daemon = await serve(directory.path, 200, { memberships: 'none' });
   await assert.rejects(callLocal(daemon.socketPath, localStatus, undefined), { code: 'bad-reply' });
+});
+
+test('an answer in parts that is cut off, or of another form, is none', async () => {
+  await using directory = await temporaryDirectory();
+  const told: string[] = [];
+  const options = { onProgress: (line: string) => told.push(line) };
+  const type = 'application/x-ndjson';
+  const part = JSON.stringify({ type: 'progress', text: 'placed' });
+  for (const [rest, code, message] of [
+    ['{"type":"answer"', 'unreachable', /gave no answer: its answer was cut off/],
+    ['{"type":"surprise"}\n', 'bad-reply', /is it another version/],
+    ['no json\n', 'unreachable', /gave no answer/],
+  ] as const) {
+    const body = `${part}\n${rest}`;
+    await using daemon = await serveText(directory.path, { status: 200, type, body });
+    const request = callLocal(daemon.socketPath, localJoin, { token: 't' }, options);
+    await assert.rejects(request, { code, message });
+  }
+  assert.deepEqual(told, ['placed', 'placed', 'placed']);
 });
 
 test('a socket that nobody serves means that no daemon runs', async () => {

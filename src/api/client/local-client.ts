@@ -1,13 +1,23 @@
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { Deadline } from '../../runtime/deadline.ts';
-import type { LocalEndpoint } from '../member-local.ts';
-import { ClientError } from './client-error.ts';
+import { HanseError } from '../../model/error.ts';
+import { type LocalEndpoint, localLineSchema, localLinesType } from '../member-local.ts';
+import { ApiError, ClientError } from './client-error.ts';
+import { readLines } from './json-lines.ts';
 import { readProblem } from './problem-reply.ts';
 
-/** Over a file socket every wait is the daemon's own work: a join, or a leave that a master records. */
-const replyTimeoutMs = 60_000;
+/**
+ * Over a file socket every wait is the daemon's own work: a join, or a leave that a master records. A
+ * daemon that has something to tell begins the wait anew.
+ */
+const silenceMs = 60_000;
+
+export interface LocalCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told what the daemon tells until it answers, a line at a time. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+}
 
 /** Whether the error only says that no daemon runs on the directory. */
 export function isNotRunning(error: unknown): boolean {
@@ -22,38 +32,79 @@ export async function callLocal<E extends LocalEndpoint>(
   socketPath: string,
   endpoint: E,
   body: z.input<E['body']>,
-  signal?: AbortSignal,
+  options: LocalCallOptions = {},
 ): Promise<z.infer<E['response']>> {
-  const response = await send(socketPath, endpoint, body, signal);
-  if (response.statusCode !== 200) throw await readProblem(response, response);
-  const result = endpoint.response.safeParse(JSON.parse(await text(response)));
-  if (result.success) return result.data as z.infer<E['response']>;
-  throw new ClientError(
-    `the member daemon answered ${endpoint.path} with something else (is it another version?): ${z.prettifyError(result.error)}`,
-    { code: 'bad-reply', fields: { endpoint: endpoint.path } },
-  );
+  const { signal } = options;
+  try {
+    const response = await send(socketPath, endpoint, body, options);
+    if (response.statusCode !== 200) throw await readProblem(response, response);
+    return parseReply(endpoint, await readReply(response, endpoint, options));
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error instanceof HanseError ? error : failure(socketPath, error as Error);
+  }
 }
 
 function send(
   socketPath: string,
   endpoint: LocalEndpoint,
   body: unknown,
-  signal?: AbortSignal,
+  { signal, onProgress }: LocalCallOptions,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const deadline = new Deadline(replyTimeoutMs, signal);
-  request({
+  const sent = request({
     socketPath,
     method: endpoint.method,
     path: endpoint.path,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    signal: deadline.signal,
-  })
-    .once('response', resolve)
-    .on('error', (error) => reject(signal?.aborted ? signal.reason : failure(socketPath, error)))
-    .once('close', () => deadline[Symbol.dispose]())
-    .end(body === undefined ? undefined : JSON.stringify(body));
+    // A kept connection may be to a daemon of before.
+    agent: false,
+    headers: {
+      accept: `application/json${onProgress ? `, ${localLinesType}` : ''}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(signal ? { signal } : {}),
+  });
+  let answering: IncomingMessage | undefined;
+  sent.setTimeout(silenceMs, () =>
+    (answering ?? sent).destroy(new Error(`silent for ${silenceMs / 1_000} s`)),
+  );
+  sent.once('response', (response) => {
+    answering = response;
+    resolve(response);
+  });
+  sent.on('error', reject);
+  sent.end(body === undefined ? undefined : JSON.stringify(body));
   return promise;
+}
+
+/** @throws ApiError when the daemon says no after it has told something; SyntaxError */
+async function readReply(
+  response: IncomingMessage,
+  endpoint: LocalEndpoint,
+  { onProgress }: LocalCallOptions,
+): Promise<unknown> {
+  if (response.headers['content-type'] !== localLinesType) return JSON.parse(await text(response));
+  for await (const json of readLines(response)) {
+    const line = localLineSchema.safeParse(JSON.parse(json));
+    if (!line.success) throw badReply(endpoint, line.error);
+    if (line.data.type === 'answer') return line.data.answer;
+    if (line.data.type === 'failed') throw new ApiError(line.data.problem, line.data.status);
+    onProgress?.(line.data.text);
+  }
+  throw new Error('its answer was cut off');
+}
+
+function parseReply<E extends LocalEndpoint>(endpoint: E, reply: unknown): z.infer<E['response']> {
+  const result = endpoint.response.safeParse(reply);
+  if (result.success) return result.data as z.infer<E['response']>;
+  throw badReply(endpoint, result.error);
+}
+
+function badReply({ path }: LocalEndpoint, error: z.ZodError): ClientError {
+  return new ClientError(
+    `the member daemon answered ${path} with something else (is it another version?): ${z.prettifyError(error)}`,
+    { code: 'bad-reply', fields: { endpoint: path } },
+  );
 }
 
 function failure(socketPath: string, cause: NodeJS.ErrnoException): unknown {

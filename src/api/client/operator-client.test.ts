@@ -20,6 +20,7 @@ import {
   listAudit,
   listInvites,
   listMembers,
+  listVpnAudit,
   recordAlsoIn,
   removeMember,
   revokeInvite,
@@ -38,9 +39,21 @@ import {
   returnMaster,
 } from '../failover-endpoints.ts';
 import type * as keyDefinitions from '../key-endpoints.ts';
-import { getKeyStatus, rotateKey } from '../key-endpoints.ts';
+import {
+  changeKeying,
+  getKeyStatus,
+  getUnboundHere,
+  getUnboundMasters,
+  rotateKey,
+} from '../key-endpoints.ts';
 import type * as operatorDefinitions from '../operator-endpoints.ts';
 import { listOperators, revokeOperator } from '../operator-endpoints.ts';
+import type * as placementDefinitions from '../placement-endpoints.ts';
+import {
+  getPlacementPolicy,
+  removePlacementPolicy,
+  setPlacementPolicy,
+} from '../placement-endpoints.ts';
 import { ApiError, ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 import type { CallInput } from './request-target.ts';
@@ -135,6 +148,10 @@ const audit = {
   subject: 'web-1',
   epoch: 1,
 };
+const vpnAudit = {
+  ...{ version: 1, atMs: timeMs, action: 'placement-policy-set', actor: 'operator:ada' },
+  ...{ master: 'fra', subject: 'ab'.repeat(32) },
+};
 const status = {
   master: 'fra',
   software: '0.1.0',
@@ -162,7 +179,8 @@ interface Case<E extends EndpointDefinition> {
 type Definitions = typeof definitions &
   typeof failoverDefinitions &
   typeof keyDefinitions &
-  typeof operatorDefinitions;
+  typeof operatorDefinitions &
+  typeof placementDefinitions;
 type EndpointName = {
   [K in keyof Definitions]: Definitions[K] extends { readonly method: string } ? K : never;
 }[keyof Definitions];
@@ -276,12 +294,32 @@ const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
       subset: 'asia',
       master: 'sin',
       epoch: 2,
+      shared: true,
       createdAtMs: timeMs,
       rotatesAtMs: timeMs + 86_400_000,
       members: 3,
       pending: [{ member: 'web-1', connected: false }],
     },
     by: 'sin',
+  },
+  changeKeying: {
+    endpoint: changeKeying,
+    input: { body: { phase: 'changing' } },
+    answer: { phase: 'changing' },
+    by: 'fra',
+  },
+  getUnboundMasters: {
+    endpoint: getUnboundMasters,
+    input: {},
+    answer: { unbound: [{ subset: 'asia', masters: ['sin'] }], unknown: ['lost'] },
+    by: 'fra',
+  },
+  getUnboundHere: {
+    endpoint: getUnboundHere,
+    input: {},
+    answer: { subsets: [{ subset: 'asia', masters: [] }] },
+    by: 'sin',
+    master: 'sin',
   },
   rotateKey: {
     endpoint: rotateKey,
@@ -364,6 +402,34 @@ const cases: { readonly [K in EndpointName]: Case<Definitions[K]> } = {
     endpoint: revokeOperator,
     input: { params: { operator: 'ada' } },
     answer: { ...ada, revoked: { atMs: timeMs + 1, by: 'operator:berta' } },
+    by: 'fra',
+  },
+  listVpnAudit: {
+    endpoint: listVpnAudit,
+    input: {},
+    served: { query: { limit: 100 } },
+    answer: { entries: [vpnAudit] },
+    by: 'fra',
+  },
+  getPlacementPolicy: {
+    endpoint: getPlacementPolicy,
+    input: {},
+    answer: {
+      revision: 7,
+      policy: { text: '# ours\n', changedAtMs: timeMs, changedBy: 'operator:ada' },
+    },
+    by: 'fra',
+  },
+  setPlacementPolicy: {
+    endpoint: setPlacementPolicy,
+    input: { query: { ifRevision: 7 }, body: { text: '# "ours"\n' } },
+    answer: { revision: 8 },
+    by: 'fra',
+  },
+  removePlacementPolicy: {
+    endpoint: removePlacementPolicy,
+    input: { query: { ifRevision: 8 } },
+    answer: {},
     by: 'fra',
   },
   acknowledgeForBackup: {

@@ -35,7 +35,7 @@ export function encodeRequest<E extends EndpointDefinition>(
   const query = encodeQuery(parsePart(endpoint, 'query', parts.query));
   const body = parsePart(endpoint, 'body', parts.body);
   const target = fillPath(endpoint.path, params) + (query === '' ? '' : `?${query}`);
-  return endpoint.method === 'POST'
+  return endpoint.method === 'POST' || endpoint.method === 'PUT'
     ? { method: endpoint.method, target, body: JSON.stringify(body) }
     : { method: endpoint.method, target };
 }

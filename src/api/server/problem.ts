@@ -16,6 +16,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   suspended: 409,
   refused: 409,
   'not-acting': 421,
+  busy: 503,
   unavailable: 503,
 };
 

@@ -34,11 +34,17 @@ export function serveEndpoint<E extends EndpointDefinition, Caller>(
   authorise: Authorise<Caller>,
   handler: EndpointHandler<E, Caller>,
 ): void {
+  const callers = new WeakMap<FastifyRequest, Caller>();
   app.route({
     method: endpoint.method,
     url: endpoint.path,
+    ...(endpoint.maxBodyBytes === undefined ? {} : { bodyLimit: endpoint.maxBodyBytes }),
+    // Before anything of the body is read: nobody else can have memory taken for it.
+    onRequest: async (request) => {
+      callers.set(request, await authorise(request, endpoint));
+    },
     handler: async (request, reply) => {
-      const caller = await authorise(request, endpoint);
+      const caller = callers.get(request) as Caller;
       const signal = goneSignal(reply);
       const result: unknown = await handler(parseRequest(endpoint, request), { caller, signal });
       if (!isStream(result)) return reply.send(result);
