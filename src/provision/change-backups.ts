@@ -1,11 +1,10 @@
 import type { MasterName, SubsetName } from '../model/names.ts';
+import { decodeRecord, encodeRecord } from '../model/records/codec.ts';
 import {
   actingRecordSchema,
-  decodeRecord,
-  encodeRecord,
   type SubsetRecord,
   subsetRecordSchema,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import { actingKey, authorityKey, authorityPrefix, subsetKey } from '../store/keys.ts';
 import type { Comparison, Entry, Store } from '../store/store.ts';
 import { changeDirectory } from './allocation-retry.ts';
@@ -33,7 +32,7 @@ export interface BackupsOptions {
  * directory names them, and then those that are backups no more lose theirs: a crash in between
  * leaves an authority too many, which the same command, run again, takes away.
  * @throws InvalidInputError for masters that cannot be
- * @throws ProvisionError `unknown-subset`, `unknown-master`, `still-acting`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
+ * @throws ProvisionError `unknown-subset`, `unknown-master`, `still-acting`, `overlap`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
  * @throws RegionError, StoreError
  */
 export async function changeBackups(
@@ -63,7 +62,7 @@ export async function changeBackups(
 }
 
 interface BackupsPlan {
-  readonly vpn: DirectoryRecords['vpn'];
+  readonly records: Pick<DirectoryRecords, 'vpn' | 'subsets'>;
   readonly before: SubsetRecord;
   readonly record: SubsetRecord;
   /** Holds as long as nobody has changed the subset, or taken it over. */
@@ -90,7 +89,7 @@ async function planBackups(
     );
   }
   return {
-    vpn: records.vpn,
+    records,
     before,
     record: { ...before, backups: [...backups] },
     unchanged: [
@@ -107,7 +106,7 @@ async function planBackups(
  */
 async function prepareAuthorities(
   { subset, backups, rootKeyPath }: BackupsOptions,
-  { vpn, before }: BackupsPlan,
+  { records: { vpn, subsets }, before }: BackupsPlan,
   { directory, rolls, nowMs }: ProvisionDependencies & { readonly rolls: Store },
 ): Promise<readonly Entry[]> {
   const { entries } = await rolls.range(authorityPrefix(subset));
@@ -116,7 +115,7 @@ async function prepareAuthorities(
   const has = (master: MasterName): boolean =>
     entries.some(({ key }) => key === authorityKey(subset, master));
   const added = backups.filter((master) => !before.backups.includes(master) || !has(master));
-  const grant = { vpn: vpn.name, subset, root, sealingKey, nowMs };
+  const grant = { vpn, subset: before, subsets, root, sealingKey, nowMs };
   const then = await Promise.all(added.map((master) => grantAuthority(master, grant)));
   if (then.length > 0) await rolls.transact({ if: [], then });
   const kept = new Set([before.acting, ...backups].map((master) => authorityKey(subset, master)));

@@ -7,7 +7,8 @@ import {
 } from '../api/client/operator-profile.ts';
 import { type Endpoint, hostOf, portOf } from '../model/endpoint.ts';
 import type { MasterName } from '../model/names.ts';
-import { encodeRecord, type MasterRecord } from '../model/records.ts';
+import { encodeRecord } from '../model/records/codec.ts';
+import type { MasterRecord } from '../model/records/directory.ts';
 import { writeDurably } from '../runtime/durable-file.ts';
 import { allocationKey, masterKey } from '../store/keys.ts';
 import type { Issuer } from '../trust/certificate-authority.ts';

@@ -4,7 +4,7 @@ import {
   writeOperatorProfile,
 } from '../api/client/operator-profile.ts';
 import type { OperatorName, VpnName } from '../model/names.ts';
-import type { OperatorRecord } from '../model/records.ts';
+import type { OperatorRecord } from '../model/records/directory.ts';
 import type { Issuer } from '../trust/certificate-authority.ts';
 import { identityKeyOf } from '../trust/leaf-certificate.ts';
 import { operatorPeriod } from './certificate-lifetimes.ts';

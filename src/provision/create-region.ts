@@ -1,12 +1,11 @@
 import { InvalidInputError } from '../model/error.ts';
 import type { RegionName } from '../model/names.ts';
+import { decodeRecord, encodeRecord } from '../model/records/codec.ts';
 import {
-  decodeRecord,
-  encodeRecord,
   type RegionIdentityRecord,
   type RegionRecord,
   regionIdentityRecordSchema,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import { directoryPrefix, regionIdentityKey, regionKey } from '../store/keys.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';

@@ -1,6 +1,7 @@
 import { subsetIpv6Block, takeIpv4Block } from '../core/addressing.ts';
 import type { MasterName, RegionName, SubsetName } from '../model/names.ts';
-import { encodeRecord, type SubsetRecord } from '../model/records.ts';
+import { encodeRecord } from '../model/records/codec.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
 import { allocationKey, subsetKey, subsetKeyKey } from '../store/keys.ts';
 import type { Operation, Store } from '../store/store.ts';
 import { changeDirectory } from './allocation-retry.ts';
@@ -36,7 +37,7 @@ const highestSubsetIndex = 65_535;
  * made first, which is nobody's until the directory names the subset, and is kept when this is run
  * again after a crash in between.
  * @throws InvalidInputError when a master is named twice
- * @throws ProvisionError `exists`, `unknown-master`, `unknown-region`, `exhausted`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
+ * @throws ProvisionError `exists`, `unknown-master`, `unknown-region`, `exhausted`, `overlap`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
  * @throws AddressingError `ipv4-exhausted`; RegionError, StoreError for the region's store
  */
 export async function createSubset(
@@ -46,7 +47,7 @@ export async function createSubset(
   return changeDirectory(options.name, dependencies, async (records) => {
     requirePossible(options, records);
     const { record, allocation } = planSubset(options, records, dependencies.nowMs);
-    const roll = await planRoll(options, records, dependencies);
+    const roll = await planRoll(record, options.rootKeyPath, records, dependencies);
     if (record.region !== undefined) {
       await withRollStore(record, options.regionStoreUrl, dependencies, (store) =>
         putRoll(roll, store),
@@ -73,16 +74,17 @@ interface NewRoll {
 }
 
 async function planRoll(
-  { name, acting, backups, rootKeyPath }: SubsetOptions,
-  { vpn }: DirectoryRecords,
+  subset: SubsetRecord,
+  rootKeyPath: string,
+  { vpn, subsets }: DirectoryRecords,
   { directory, nowMs }: ProvisionDependencies,
 ): Promise<NewRoll> {
   const root = await openRoot(vpn, rootKeyPath);
   const sealingKey = await readSealingKey(directory.sealingKey);
-  const grant = { vpn: vpn.name, subset: name, root, sealingKey, nowMs };
-  const masters = [acting, ...backups];
+  const grant = { vpn, subset, subsets, root, sealingKey, nowMs };
+  const masters = [subset.acting, ...subset.backups];
   return {
-    key: firstGroupKey(subsetKeyKey(name, 1), sealingKey, nowMs),
+    key: firstGroupKey(subsetKeyKey(subset.name, 1), sealingKey, nowMs),
     authorities: await Promise.all(masters.map((master) => grantAuthority(master, grant))),
   };
 }

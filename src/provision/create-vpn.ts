@@ -10,7 +10,8 @@ import {
   prefixBits,
   prefixesOverlap,
 } from '../model/prefix.ts';
-import { encodeRecord, type KeyingMode, type Lifetimes, type VpnRecord } from '../model/records.ts';
+import { encodeRecord } from '../model/records/codec.ts';
+import type { KeyingMode, Lifetimes, VpnRecord } from '../model/records/directory.ts';
 import { privateDirectoryMode, readIfPresent } from '../runtime/durable-file.ts';
 import { allocationKey, backboneKeyKey, operatorKey, vpnKey } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
@@ -81,10 +82,7 @@ export async function createVpn(
 
 const uniqueLocal = parsePrefix('fc00::/7');
 
-function requireUsable({ ipv4, ipv6, ipv4BlockLength, keying }: VpnOptions): void {
-  if (keying === 'shared') {
-    throw new InvalidInputError('keying "shared" comes with a later version: use per-subset');
-  }
+function requireUsable({ ipv4, ipv6, ipv4BlockLength }: VpnOptions): void {
   if (familyOf(ipv4) !== 4) throw new InvalidInputError(`${ipv4} is not an IPv4 block`);
   if (prefixBits(ipv4).length > ipv4BlockLength) {
     throw new InvalidInputError(

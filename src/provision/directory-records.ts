@@ -1,12 +1,14 @@
 import type { z } from 'zod';
+import { decodeRecord } from '../model/records/codec.ts';
 import {
   type ActingRecord,
   type AllocationRecord,
   actingRecordSchema,
   allocationRecordSchema,
   type DrainRecord,
-  decodeRecord,
   drainRecordSchema,
+  type KeyingPhase,
+  keyingRecordSchema,
   type MasterRecord,
   masterRecordSchema,
   type OperatorRecord,
@@ -17,12 +19,13 @@ import {
   subsetRecordSchema,
   type VpnRecord,
   vpnRecordSchema,
-} from '../model/records.ts';
+} from '../model/records/directory.ts';
 import {
   actingPrefix,
   allocationKey,
   directoryPrefix,
   drainPrefix,
+  keyingKey,
   masterPrefix,
   operatorPrefix,
   regionPrefix,
@@ -44,6 +47,8 @@ export interface DirectoryRecords {
   readonly acting: readonly ActingRecord[];
   readonly drains: readonly DrainRecord[];
   readonly operators: readonly OperatorRecord[];
+  /** Undefined for a VPN that is as it was made. */
+  readonly keying: KeyingPhase | undefined;
   /** Holds as long as nobody has taken an index or a block since. */
   readonly unchanged: Comparison;
 }
@@ -59,6 +64,7 @@ export async function readDirectoryRecords(
   const { entries } = await store.range(directoryPrefix);
   const vpn = entries.find(({ key }) => key === vpnKey);
   const allocation = entries.find(({ key }) => key === allocationKey);
+  const keying = entries.find(({ key }) => key === keyingKey);
   if (!vpn || !allocation) {
     throw new ProvisionError(
       `the store ${storeUrl} holds no VPN yet: make one with \`hanse vpn create NAME\`, or name the right store with --dir or --store`,
@@ -74,6 +80,7 @@ export async function readDirectoryRecords(
     acting: decodeAll(actingRecordSchema, actingPrefix, entries),
     drains: decodeAll(drainRecordSchema, drainPrefix, entries),
     operators: decodeAll(operatorRecordSchema, operatorPrefix, entries),
+    keying: keying && decodeRecord(keyingRecordSchema, keying.key, keying.value).phase,
     unchanged: { key: allocationKey, modRevision: allocation.modRevision },
   };
 }

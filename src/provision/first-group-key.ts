@@ -1,4 +1,5 @@
-import { encodeRecord, type GroupKeyRecord } from '../model/records.ts';
+import { encodeRecord } from '../model/records/codec.ts';
+import type { GroupKeyRecord } from '../model/records/directory.ts';
 import { type SealingKey, seal } from '../trust/sealing.ts';
 import { createGroupKey } from '../trust/wireguard-keys.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { endpointSchema } from '../model/endpoint.ts';
 import { parseMasterName } from '../model/names.ts';
-import type { MasterRecord } from '../model/records.ts';
+import type { MasterRecord } from '../model/records/directory.ts';
 import { type MasterAddresses, requireFreeAddresses } from './master-addresses.ts';
 
 interface Ports {

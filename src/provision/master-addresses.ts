@@ -1,6 +1,6 @@
 import type { Endpoint } from '../model/endpoint.ts';
 import { InvalidInputError } from '../model/error.ts';
-import type { MasterRecord } from '../model/records.ts';
+import type { MasterRecord } from '../model/records/directory.ts';
 import { ProvisionError } from './provision-error.ts';
 
 /** As the record's schema has it. */

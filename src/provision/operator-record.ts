@@ -1,10 +1,6 @@
 import type { OperatorName } from '../model/names.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  type OperatorRecord,
-  operatorRecordSchema,
-} from '../model/records.ts';
+import { decodeRecord, encodeRecord } from '../model/records/codec.ts';
+import { type OperatorRecord, operatorRecordSchema } from '../model/records/directory.ts';
 import { operatorKey } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
 import { ProvisionError } from './provision-error.ts';

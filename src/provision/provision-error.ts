@@ -8,6 +8,7 @@ import { HanseError } from '../model/error.ts';
  * - `unknown-master`, `unknown-subset`, `unknown-region`: none of that name. Fields: `name`.
  * - `still-acting`: the master acts for the subset and so cannot stop serving it. Fields: `name`.
  * - `address-taken`: another master has the same endpoint. Fields: `name`, `endpoint`.
+ * - `overlap`: by the directory a subset has a block that cannot be its own, or lacks one that it had. Fields: `name`.
  * - `exhausted`: no more masters, or subsets, fit into one VPN. Fields: `limit`.
  * - `not-empty`: a store or a directory that must be empty is not. Fields: `store` or `directory`.
  * - `in-use`: masters hold leases in a store that must rest; retryable. Fields: `subsets`.
@@ -27,6 +28,7 @@ export type ProvisionErrorCode =
   | 'unknown-region'
   | 'still-acting'
   | 'address-taken'
+  | 'overlap'
   | 'exhausted'
   | 'not-empty'
   | 'in-use'

@@ -19,7 +19,9 @@ import {
   parseVpnName,
 } from '../model/names.ts';
 import { parsePrefix, prefixesOverlap } from '../model/prefix.ts';
-import { authorityRecordSchema, decodeRecord, groupKeyRecordSchema } from '../model/records.ts';
+import { decodeRecord } from '../model/records/codec.ts';
+import { groupKeyRecordSchema } from '../model/records/directory.ts';
+import { authorityRecordSchema } from '../model/records/roll.ts';
 import { groupKeySchema } from '../model/wireguard-key.ts';
 import { authorityKey, backboneKeyKey, subsetKeyKey } from '../store/keys.ts';
 import { createIssuer } from '../trust/certificate-authority.ts';
@@ -98,7 +100,6 @@ test('prefixes that cannot be are refused with what would be right', async () =>
   await refuse({ ipv4: parsePrefix('10.0.0.0/24') }, /does not fit.*larger --ipv4/);
   await refuse({ ipv6: parsePrefix('fd00::/64') }, /unique local \/48/);
   await refuse({ ipv6: parsePrefix('2001:db8::/48') }, /unique local \/48/);
-  await refuse({ keying: 'shared' }, /later version/);
 });
 
 test('a master’s certificate binds its name and both WireGuard keys, and operators know it', async () => {
@@ -163,7 +164,11 @@ test('a subset has its own addresses, and an authority for each of its masters',
     const record = decodeRecord(authorityRecordSchema, key, entry.value);
     const privateKeyPem = openSealed(sealingKey, record.sealedKey, key);
     const issuer = createIssuer({ certificatePem: record.certificate, privateKeyPem });
-    assert.deepEqual(issuer.scope, { kind: 'subset', vpn: 'corp', subset: 'europe', master });
+    const { ipv6Block, ipv4Blocks } = first;
+    assert.deepEqual(issuer.scope, {
+      ...{ kind: 'subset', vpn: 'corp', subset: 'europe', master },
+      blocks: { ipv6Block, ipv4Blocks },
+    });
   }
   assert.ok(await store.get(subsetKeyKey(first.name, 1)));
   assert.equal(await store.get(authorityKey(second.name, parseMasterName('ams'))), undefined);

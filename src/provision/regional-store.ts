@@ -1,4 +1,4 @@
-import type { SubsetRecord } from '../model/records.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
 import { RollStores } from '../store/roll-stores.ts';
 import type { Store } from '../store/store.ts';
 import type { ProvisionDependencies } from './create-vpn.ts';

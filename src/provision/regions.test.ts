@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { dyingStore } from '../../test/support/dying-store.ts';
 import { masterOptions, type World, worldWithVpn } from '../../test/support/provisioned-world.ts';
 import { parseMasterName, parseRegionName, parseSubsetName } from '../model/names.ts';
-import type { SubsetRecord } from '../model/records.ts';
+import type { SubsetRecord } from '../model/records/directory.ts';
 import { authorityKey, regionIdentityKey, rollPrefix, subsetKeyKey } from '../store/keys.ts';
 import { openStore } from '../store/open-store.ts';
 import { RollStores } from '../store/roll-stores.ts';

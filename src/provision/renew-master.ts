@@ -1,41 +1,59 @@
 import { X509Certificate } from 'node:crypto';
 import { InvalidInputError } from '../model/error.ts';
-import type { MasterName } from '../model/names.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  type MasterRecord,
-  masterRecordSchema,
-} from '../model/records.ts';
+import type { MasterName, SubsetName } from '../model/names.ts';
+import { decodeRecord, encodeRecord } from '../model/records/codec.ts';
+import { type MasterRecord, masterRecordSchema } from '../model/records/directory.ts';
 import { writeDurably } from '../runtime/durable-file.ts';
 import { masterKey } from '../store/keys.ts';
+import type { Issuer } from '../trust/certificate-authority.ts';
 import type { ProvisionDependencies } from './create-vpn.ts';
-import { readDirectoryRecords } from './directory-records.ts';
+import { type DirectoryRecords, readDirectoryRecords } from './directory-records.ts';
 import { issueMasterCertificate } from './master-certificate.ts';
 import { readMasterKeys } from './master-keys.ts';
 import { ProvisionError } from './provision-error.ts';
+import { renewAuthorities } from './renew-authorities.ts';
 import { openRoot } from './root-key.ts';
 
+export interface RenewalOptions {
+  readonly name: MasterName;
+  /** Where the VPN's root key is. */
+  readonly rootKeyPath: string;
+  /** Other ways to the stores of regions than the directory names. */
+  readonly regionStoreUrls?: Readonly<Record<string, string>>;
+}
+
 /**
- * Gives a master a new certificate for the keys that it has: first in its file, then in its record,
- * unless somebody has changed that meanwhile. Old and new are both good until the old one ends, so a
- * crash in between harms nothing, and the master may go on with the old one until it is restarted.
- * @param rootKeyPath where the VPN's root key is
- * @throws ProvisionError `unknown-master`, `no-vpn`, `no-root-key`, `wrong-root-key`, `conflict`
+ * Gives a master new certificates for the keys that it has: its own, and then its authority for each
+ * subset that it serves. Old and new are both good until the old ones end, so a crash in between harms
+ * nothing, and the master may go on with the old ones until it is restarted.
+ * @returns the master, and the subsets that it has authorities for
+ * @throws ProvisionError `unknown-master`, `no-vpn`, `no-root-key`, `wrong-root-key`, `overlap`, `conflict`
  * @throws InvalidInputError when the master's keys are not here, or are not those of its record
+ * @throws RegionError, StoreError
  */
 export async function renewMaster(
-  name: MasterName,
-  rootKeyPath: string,
+  options: RenewalOptions,
   dependencies: ProvisionDependencies,
+): Promise<{ readonly record: MasterRecord; readonly subsets: readonly SubsetName[] }> {
+  const { name: master, rootKeyPath, regionStoreUrls = {} } = options;
+  const records = await readDirectoryRecords(dependencies.store, dependencies.storeUrl);
+  const root = await openRoot(records.vpn, rootKeyPath);
+  const record = await renewOwn(master, root, records, dependencies);
+  const renewal = { master, root, regionStoreUrls };
+  return { record, subsets: await renewAuthorities(renewal, records, dependencies) };
+}
+
+/** First in its file, then in its record, unless somebody has changed that meanwhile. */
+async function renewOwn(
+  name: MasterName,
+  root: Issuer,
+  { vpn, masters }: DirectoryRecords,
+  { directory, store, nowMs }: ProvisionDependencies,
 ): Promise<MasterRecord> {
-  const { directory, store, storeUrl, nowMs } = dependencies;
-  const { vpn, masters } = await readDirectoryRecords(store, storeUrl);
   const key = masterKey(name);
   const entry = await store.get(key);
   if (!entry) throw unknownMaster(name, masters);
   const record = decodeRecord(masterRecordSchema, key, entry.value);
-  const root = await openRoot(vpn, rootKeyPath);
   const files = directory.master(name);
   const keys = await readMasterKeys(files);
   requireSameKey(record, keys.tls, files.key);

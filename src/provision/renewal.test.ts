@@ -17,9 +17,11 @@ const admin = parseOperatorName('admin');
 test('a renewed master has its keys, its index and a certificate that lives longer, in file and record', async () => {
   await using world = await worldWithVpn();
   const before = await createMaster(masterOptions('fra', world), world.dependencies);
+  const { rootKeyPath } = world;
   const nowMs = world.dependencies.nowMs + 300 * dayMs;
   const later = { ...world.dependencies, nowMs };
-  const renewed = await renewMaster(fra, world.rootKeyPath, later);
+  const { record: renewed, subsets } = await renewMaster({ name: fra, rootKeyPath }, later);
+  assert.deepEqual(subsets, []);
   const { store, storeUrl, directory } = world.dependencies;
   const { vpn, masters } = await readDirectoryRecords(store, storeUrl);
   assert.deepEqual(masters, [renewed]);
@@ -42,23 +44,26 @@ test('a renewal that meets another change of the master is told to try again', a
   await using world = await worldWithVpn();
   await createMaster(masterOptions('fra', world), world.dependencies);
   const renewals = await Promise.allSettled(
-    [1, 2].map(() => renewMaster(fra, world.rootKeyPath, world.dependencies)),
+    [1, 2].map(() =>
+      renewMaster({ name: fra, rootKeyPath: world.rootKeyPath }, world.dependencies),
+    ),
   );
   const failed = renewals.filter((renewal) => renewal.status === 'rejected');
   for (const { reason } of failed) assert.equal(reason.code, 'conflict');
   assert.ok(failed.length < 2);
-  await renewMaster(fra, world.rootKeyPath, world.dependencies);
+  await renewMaster({ name: fra, rootKeyPath: world.rootKeyPath }, world.dependencies);
 });
 
 test('only a master that exists and whose keys are here is renewed, and no key is made', async () => {
   await using world = await worldWithVpn();
-  const renew = () => renewMaster(fra, world.rootKeyPath, world.dependencies);
+  const renew = () =>
+    renewMaster({ name: fra, rootKeyPath: world.rootKeyPath }, world.dependencies);
   await assert.rejects(renew(), { code: 'unknown-master', message: /the VPN has: none yet/ });
   const before = await createMaster(masterOptions('fra', world), world.dependencies);
   const { directory, store, storeUrl } = world.dependencies;
   await using elsewhere = await emptyWorld();
   const other = { ...world.dependencies, directory: elsewhere.dependencies.directory };
-  await assert.rejects(renewMaster(fra, world.rootKeyPath, other), {
+  await assert.rejects(renewMaster({ name: fra, rootKeyPath: world.rootKeyPath }, other), {
     code: 'invalid',
     message: /master\.key is missing/,
   });

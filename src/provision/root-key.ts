@@ -1,4 +1,4 @@
-import type { VpnRecord } from '../model/records.ts';
+import type { VpnRecord } from '../model/records/directory.ts';
 import { readIfPresent } from '../runtime/durable-file.ts';
 import { createIssuer, type Issuer } from '../trust/certificate-authority.ts';
 import { TrustError } from '../trust/trust-error.ts';

@@ -1,18 +1,20 @@
 import type { z } from 'zod';
 import { describeError } from '../../model/error.ts';
 import { parseMasterName } from '../../model/names.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
 import {
-  authorityRecordSchema,
-  decodeRecord,
   groupKeyRecordSchema,
-  type MemberState,
   masterRecordSchema,
-  memberRecordSchema,
   type SubsetRecord,
   subsetRecordSchema,
   type VpnRecord,
   vpnRecordSchema,
-} from '../../model/records.ts';
+} from '../../model/records/directory.ts';
+import {
+  authorityRecordSchema,
+  type MemberState,
+  memberRecordSchema,
+} from '../../model/records/roll.ts';
 import {
   authorityKey,
   backboneKeyPrefix,

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../model/error.ts';
-import { decodeRecord, type VpnRecord, vpnRecordSchema } from '../../model/records.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
+import { type VpnRecord, vpnRecordSchema } from '../../model/records/directory.ts';
 import { createDurably } from '../../runtime/durable-file.ts';
 import { softwareVersion } from '../../runtime/software-version.ts';
 import { vpnKey } from '../../store/keys.ts';

@@ -6,7 +6,8 @@ import { GovernedSubset, newcomer } from '../../../test/support/governed-subset.
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts';
 import { parseMemberName } from '../../model/names.ts';
-import { decodeRecord, encodeRecord, groupKeyRecordSchema } from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import { groupKeyRecordSchema } from '../../model/records/directory.ts';
 import * as keys from '../../store/keys.ts';
 import { openStore } from '../../store/open-store.ts';
 import type { Store, Transaction } from '../../store/store.ts';

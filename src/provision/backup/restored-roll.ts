@@ -1,13 +1,11 @@
 import { parseSubsetName } from '../../model/names.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import { type GroupKeyRecord, groupKeyRecordSchema } from '../../model/records/directory.ts';
 import {
-  decodeRecord,
-  encodeRecord,
-  type GroupKeyRecord,
-  groupKeyRecordSchema,
   type MemberRecord,
   memberRecordSchema,
   type RestoredRecord,
-} from '../../model/records.ts';
+} from '../../model/records/roll.ts';
 import type { KeyValue } from '../../store/differences.ts';
 import { compareKeys } from '../../store/key-range.ts';
 import { actingPrefix, backboneKeyKey, backboneKeyPrefix, restoredKey } from '../../store/keys.ts';
@@ -65,7 +63,9 @@ export function planRestoredStore(
 const isMemberKey = (key: string): boolean => /^roll\/[^/]+\/member\//.test(key);
 
 function isLeftOut(key: string): boolean {
-  return key.startsWith(actingPrefix) || /^roll\/[^/]+\/(?:invite|invite-use)\//.test(key);
+  return (
+    key.startsWith(actingPrefix) || /^roll\/[^/]+\/(?:invite|invite-use|placement)\//.test(key)
+  );
 }
 
 function restoreMember(

@@ -1,26 +1,32 @@
 import type { z } from 'zod';
 import { InvalidInputError } from '../../model/error.ts';
+import { auditRecordSchema, vpnAuditRecordSchema } from '../../model/records/audit.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
 import {
   actingRecordSchema,
   allocationRecordSchema,
-  auditRecordSchema,
-  authorityRecordSchema,
-  banRecordSchema,
-  decodeRecord,
   drainRecordSchema,
-  failoverRecordSchema,
   groupKeyRecordSchema,
-  inviteRecordSchema,
-  inviteUseRecordSchema,
+  keyingRecordSchema,
   masterRecordSchema,
-  memberRecordSchema,
   operatorRecordSchema,
+  placementPolicyRecordSchema,
   regionIdentityRecordSchema,
   regionRecordSchema,
-  restoredRecordSchema,
+  sharedKeyRecordSchema,
   subsetRecordSchema,
   vpnRecordSchema,
-} from '../../model/records.ts';
+} from '../../model/records/directory.ts';
+import {
+  authorityRecordSchema,
+  banRecordSchema,
+  failoverRecordSchema,
+  inviteRecordSchema,
+  inviteUseRecordSchema,
+  memberRecordSchema,
+  placementRecordSchema,
+  restoredRecordSchema,
+} from '../../model/records/roll.ts';
 import type { KeyValue } from '../../store/differences.ts';
 
 /** Of which form each record of a VPN is, by its key (`store/keys.ts`). Leases are nobody's records. */
@@ -34,6 +40,10 @@ const forms: readonly (readonly [key: RegExp, schema: z.ZodType])[] = [
   [/^directory\/operator\/[^/]+$/, operatorRecordSchema],
   [/^directory\/drain\/[^/]+$/, drainRecordSchema],
   [/^directory\/backbone-key\/\d{12}$/, groupKeyRecordSchema],
+  [/^directory\/keying$/, keyingRecordSchema],
+  [/^directory\/shared-key$/, sharedKeyRecordSchema],
+  [/^directory\/placement-policy$/, placementPolicyRecordSchema],
+  [/^audit\/[^/]+$/, vpnAuditRecordSchema],
   [/^region\/identity$/, regionIdentityRecordSchema],
   [/^roll\/[^/]+\/restored$/, restoredRecordSchema],
   [/^roll\/[^/]+\/authority\/[^/]+$/, authorityRecordSchema],
@@ -41,6 +51,7 @@ const forms: readonly (readonly [key: RegExp, schema: z.ZodType])[] = [
   [/^roll\/[^/]+\/ban\/[^/]+$/, banRecordSchema],
   [/^roll\/[^/]+\/invite\/[^/]+$/, inviteRecordSchema],
   [/^roll\/[^/]+\/invite-use\/[^/]+\/\d+$/, inviteUseRecordSchema],
+  [/^roll\/[^/]+\/placement\/[^/]+\/[^/]+$/, placementRecordSchema],
   [/^roll\/[^/]+\/key\/\d{12}$/, groupKeyRecordSchema],
   [/^roll\/[^/]+\/audit\/[^/]+$/, auditRecordSchema],
   [/^roll\/[^/]+\/failover\/[^/]+$/, failoverRecordSchema],

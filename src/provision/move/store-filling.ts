@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeRecord, encodeRecord } from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
 import {
   ContentDigest,
   type Difference,
