@@ -1,9 +1,5 @@
-import {
-  decodeRecord,
-  encodeRecord,
-  type GroupKeyRecord,
-  groupKeyRecordSchema,
-} from '../model/records.ts';
+import { decodeRecord, encodeRecord } from '../model/records/codec.ts';
+import { type GroupKeyRecord, groupKeyRecordSchema } from '../model/records/directory.ts';
 import { type Epoch, type GroupKey, groupKeySchema } from '../model/wireguard-key.ts';
 import type { Comparison, Entry, Operation } from '../store/store.ts';
 import { openSealed, type SealingKey, seal } from '../trust/sealing.ts';
@@ -57,23 +53,29 @@ export class GroupKeyStore {
 
   /** The next epoch's key. It fails when another rotation came first, so no epoch has two keys. */
   planRotation(current: Pick<StoredGroupKey, 'epoch'>, nowMs: number): RotationPlan {
-    const epoch = current.epoch + 1;
     const groupKey = createGroupKey();
+    return this.planKey({ epoch: current.epoch + 1, groupKey, createdAtMs: nowMs }, current.epoch);
+  }
+
+  /**
+   * The key of an epoch, which need not be the next one; it fails like a rotation.
+   * @param before the epoch that it follows
+   */
+  planKey(next: Omit<StoredGroupKey, 'revision'>, before: Epoch): RotationPlan {
+    const { epoch, groupKey, createdAtMs } = next;
     const key = this.#keyOf(epoch);
     const record: GroupKeyRecord = {
-      version: 1,
-      epoch,
+      ...{ version: 1, epoch, createdAtMs },
       sealedKey: seal(this.#sealingKey, groupKey, key),
-      createdAtMs: nowMs,
     };
-    const forgotten = epoch - keptEpochs;
+    const forgotten = [before - 1, before].filter((old) => old >= 1 && old <= epoch - keptEpochs);
     return {
       if: [{ key, modRevision: 0 }],
       then: [
         { put: key, value: encodeRecord(record) },
-        ...(forgotten >= 1 ? [{ delete: this.#keyOf(forgotten) }] : []),
+        ...forgotten.map((old) => ({ delete: this.#keyOf(old) })),
       ],
-      next: { epoch, groupKey, createdAtMs: nowMs },
+      next,
     };
   }
 }
