@@ -6,6 +6,8 @@ export interface Acquaintance {
    */
   readonly phase: 'meeting' | 'introduced';
   readonly sinceMs: number;
+  /** When they were asked to the rendezvous. */
+  readonly askedMs: number;
   /** How often they were asked so far, this time included. */
   readonly attempts: number;
   /** When a packet between them was last known to come by. */
@@ -14,28 +16,36 @@ export interface Acquaintance {
 
 /** The kernel remembers a packet for five seconds; who is not seen for longer has gone elsewhere. */
 const goneMs = 8_000;
-/** A handshake with the rendezvous takes a round trip, or two when a packet is lost. */
-const longestMeetingMs = 2_000;
 const firstRetryMs = 30_000;
 const longestRetryMs = 600_000;
 const forgottenMs = 1_200_000;
 
+export interface Sight {
+  /** Whether they should meet, now or once more. */
+  readonly begin: boolean;
+  readonly attempts: number;
+  /** They were asked in an earlier session of one of them: it may have moved, and may not have heard. */
+  readonly isReconnected: boolean;
+}
+
 /**
  * A packet between the two came by, of which the kernel tells for some seconds after.
- * @returns `begin` when they should meet, now or once more
+ * @param sessionsSinceMs when the younger one of the sessions that are here was begun
  */
 export function sawThem(
   before: Acquaintance | undefined,
+  sessionsSinceMs: number,
   nowMs: number,
-): { readonly begin: boolean; readonly attempts: number } {
-  if (!before || nowMs - before.seenMs > goneMs) return { begin: true, attempts: 1 };
-  const isDue = before.phase === 'introduced' && nowMs >= before.sinceMs + retryMs(before.attempts);
-  return { begin: isDue, attempts: isDue ? before.attempts + 1 : before.attempts };
-}
-
-/** Whether they are introduced with what is known by now, rather than waited for. */
-export function hasWaitedEnough({ sinceMs }: Acquaintance, nowMs: number): boolean {
-  return nowMs - sinceMs >= longestMeetingMs;
+): Sight {
+  if (!before || nowMs - before.seenMs > goneMs) {
+    return { begin: true, attempts: 1, isReconnected: false };
+  }
+  const { phase, sinceMs, askedMs, attempts } = before;
+  const isIntroduced = phase === 'introduced';
+  const isReconnected = isIntroduced && askedMs < sessionsSinceMs;
+  if (isReconnected) return { begin: true, attempts: 1, isReconnected };
+  const isDue = isIntroduced && nowMs >= sinceMs + retryMs(attempts);
+  return { begin: isDue, attempts: isDue ? attempts + 1 : attempts, isReconnected };
 }
 
 export function isForgotten({ seenMs }: Acquaintance, nowMs: number): boolean {

@@ -10,12 +10,14 @@ import { until } from '../../../test/support/until.ts';
 import { type DirectPath, maxDirectPeers } from '../../api/direct-messages.ts';
 import type { Conversation } from '../../host/firewall/conversation-listing.ts';
 import { HostError } from '../../host/host-error.ts';
+import type { OpenPair } from '../../host/relay/relay.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { type Address, parseAddress } from '../../model/prefix.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { createWireguardKeyPair } from '../../trust/wireguard-keys.ts';
 import type { MemberSession } from '../session/member-session.ts';
 import { Introductions } from './introductions.ts';
+import { Meetings } from './meetings.ts';
 
 let bed: MasterBed;
 let elbe: RunningMaster;
@@ -78,25 +80,35 @@ async function talker({ subset = 'hamburg', takesDirect = true } = {}): Promise<
   };
 }
 
-/** Introductions that look when they are told to, over all else of the master. */
-function introducing(conversations?: () => Promise<readonly Conversation[]>) {
+type Sight = ConstructorParameters<typeof Introductions>[0]['gateway'];
+
+/** Introductions that look when they are told to, over all else of the master. @param relay between any two */
+function introducing(sight: Partial<Sight> = {}, relay?: OpenPair) {
+  const stop = new AbortController();
   const clock = new ManualClock();
   const { log, lines } = capturedLog();
-  const { hub, directory, subsets, gateway } = elbe.master;
+  const { hub, directory, subsets, whereabouts, gateway } = elbe.master;
   const count = { introduced: 0 };
+  const relayed: string[] = [];
   const introductions = new Introductions({
-    ...{ clock, log, hub, directory, subsets },
+    ...{ clock, log, hub, directory, subsets, whereabouts },
     gateway: {
-      rendezvous: gateway.rendezvous,
-      conversations: conversations ?? (() => gateway.conversations()),
-      observeRendezvous: () => gateway.observeRendezvous(),
-      refresh: () => gateway.refresh(),
+      conversations: sight.conversations ?? (() => gateway.conversations()),
+      begunConversations: sight.begunConversations ?? (() => gateway.begunConversations()),
+    },
+    meetings: new Meetings({ clock, hub, gateway, signal: stop.signal }),
+    distant: { saw: () => false, clear: () => {} },
+    relays: {
+      open: async (...ends) => {
+        relayed.push(...ends.map(({ endpoint }) => endpoint));
+        return relay;
+      },
     },
     onIntroduced: () => {
       count.introduced += 1;
     },
   });
-  return { introductions, clock, lines, count };
+  return { introductions, clock, lines, count, relayed };
 }
 
 const talk = (one: Address, other: Address) => {
@@ -148,10 +160,30 @@ test('two members that talk are asked to the rendezvous, and introduced when bot
   await assertSilent(anna, berta);
 });
 
+test('two that were both seen at the rendezvous are each told their port of the relay', async () => {
+  await using anna = await talker();
+  await using berta = await talker();
+  const open = { firstPort: 61_000, secondPort: 61_001, kind: 'kernel' } as const;
+  const { introductions, clock, relayed } = introducing({}, open);
+  talk(anna.ipv4, berta.ipv4);
+  await introductions.look();
+  await Promise.all([anna.client.expect('meet'), berta.client.expect('meet')]);
+  seeAt(anna, '198.51.100.1:1111', { nowMs: clock.nowMs() });
+  seeAt(berta, '198.51.100.2:2222', { nowMs: clock.nowMs() });
+  await introductions.look();
+  const told = [await anna.client.expect('introduce'), await berta.client.expect('introduce')];
+  const ports = told.map(({ isFirst, relayPort }) => [isFirst, relayPort]);
+  assert.deepEqual(ports.sort(), [
+    [false, open.secondPort],
+    [true, open.firstPort],
+  ]);
+  assert.deepEqual(relayed.sort(), ['198.51.100.1:1111', '198.51.100.2:2222']);
+});
+
 test('two that were seen nowhere are introduced after two seconds, by what they say of themselves', async () => {
   await using anna = await talker();
   await using berta = await talker();
-  const { introductions, clock } = introducing();
+  const { introductions, clock, relayed } = introducing();
   talk(anna.ipv4, berta.ipv4);
   await introductions.look();
   await Promise.all([anna.client.expect('meet'), berta.client.expect('meet')]);
@@ -164,6 +196,7 @@ test('two that were seen nowhere are introduced after two seconds, by what they 
   await introductions.look();
   assert.deepEqual((await anna.client.expect('introduce')).candidates, [berta.local]);
   assert.deepEqual((await berta.client.expect('introduce')).candidates, [anna.local]);
+  assert.deepEqual(relayed, []);
 });
 
 test('nobody is introduced to an older member, one of another subset, or an address of nobody', async () => {
@@ -243,11 +276,45 @@ test('a younger certificate is told to those who have a direct path to the membe
   await assertSilent(anna, stranger);
 });
 
+test('those who have just begun are looked at every time, the others now and then and when somebody has come', async () => {
+  await using anna = await talker();
+  await using berta = await talker();
+  const asked: string[] = [];
+  const conversations = [{ one: anna.ipv4, other: berta.ipv4 }];
+  const { introductions, clock } = introducing({
+    conversations: async () => {
+      asked.push('all');
+      return conversations;
+    },
+    begunConversations: async () => {
+      asked.push('begun');
+      return [];
+    },
+  });
+  const lookAfter = async (passedMs: number) => {
+    clock.advance(passedMs);
+    await introductions.look();
+    return asked.pop();
+  };
+  assert.equal(await lookAfter(0), 'all');
+  assert.equal(await lookAfter(200), 'begun');
+  assert.equal(await lookAfter(2_299), 'begun');
+  assert.equal(await lookAfter(1), 'all');
+  assert.equal(await lookAfter(200), 'begun');
+  introductions.lookAtAll();
+  assert.equal(await lookAfter(200), 'all');
+  assert.equal(await lookAfter(200), 'begun');
+  await Promise.all([anna.client.expect('meet'), berta.client.expect('meet')]);
+});
+
 test('a reading that fails is told once for each reason, and the next one counts', async () => {
   await using anna = await talker();
   await using berta = await talker();
   let read = async (): Promise<readonly Conversation[]> => [];
-  const { introductions, clock, lines } = introducing(() => read());
+  const { introductions, clock, lines } = introducing({
+    conversations: () => read(),
+    begunConversations: () => read(),
+  });
   const stop = new AbortController();
   const running = introductions.run(stop.signal);
   const nextLook = async () => {

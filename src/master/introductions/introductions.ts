@@ -1,34 +1,42 @@
 import { maxCandidates } from '../../api/direct-messages.ts';
-import { addressIndexOf } from '../../core/addressing.ts';
-import { candidatesOf, type Reachability } from '../../core/direct-candidates.ts';
+import { candidatesOf } from '../../core/direct-candidates.ts';
 import type { Conversation } from '../../host/firewall/conversation-listing.ts';
-import type { PeerObservation } from '../../host/host.ts';
+import type { OpenPair } from '../../host/relay/relay.ts';
 import { describeError } from '../../model/error.ts';
-import type { Address } from '../../model/prefix.ts';
-import type { MemberRecord } from '../../model/records.ts';
-import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
+import type { SubsetName } from '../../model/names.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { MemberSession } from '../session/member-session.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { ServedSubset } from '../subset/served-subset.ts';
-import { type Acquaintance, hasWaitedEnough, isForgotten, sawThem } from './acquaintance.ts';
-import type { Rendezvous } from './rendezvous.ts';
+import { type Acquaintance, isForgotten, sawThem } from './acquaintance.ts';
+import type { DistantPairs } from './distant-pairs.ts';
+import type { Meetings, Sightings } from './meetings.ts';
+import { present } from './presentation.ts';
+import { reachOf } from './reach.ts';
+import type { RelayedPairs } from './relayed-pairs.ts';
+import type { MemberPlace, Whereabouts } from './whereabouts.ts';
 
 export interface IntroductionsDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly hub: SessionHub;
-  readonly directory: Pick<Directory, 'subsets'>;
-  readonly subsets: { serving(): Iterable<ServedSubset> };
+  readonly directory: Pick<Directory, 'keyingPhase'>;
+  readonly subsets: { findServed(subset: SubsetName): ServedSubset | undefined };
+  readonly whereabouts: Whereabouts;
   readonly gateway: {
-    readonly rendezvous: Rendezvous;
     /** Who has exchanged packets through this master in the last seconds. */
     conversations(): Promise<readonly Conversation[]>;
-    observeRendezvous(): Promise<readonly PeerObservation[]>;
-    refresh(): Promise<boolean>;
+    /** Who has begun to in the last second. */
+    begunConversations(): Promise<readonly Conversation[]>;
   };
+  readonly meetings: Meetings;
+  /** For two that cannot reach each other. */
+  readonly relays: Pick<RelayedPairs, 'open'>;
+  /** For two of whom one has its session with another master. */
+  readonly distant: Pick<DistantPairs, 'saw' | 'clear'>;
   /** Two members were introduced to each other. */
   readonly onIntroduced: () => void;
 }
@@ -44,11 +52,14 @@ interface Entry {
 /** A first packet should be on its direct path within a second. */
 const lookEveryMs = 200;
 const lookWhileMeetingMs = 50;
-/** New ones in one look; the others are as new in the next. */
-const mostAtOnce = 100;
+/** Half of the time for which the kernel remembers them: those that go on are looked at for their next trial. */
+const lookAtAllEveryMs = 2_500;
+/** With thousands at the rendezvous a look takes long; so many times as long everything else has its turn. */
+const restShare = 4;
+const longestRestMs = 1_000;
+/** New ones in one look; the others begin with the next. */
+const mostAtOnce = 1_000;
 const clearEveryMs = 10_000;
-/** WireGuard gives up a handshake that is older (whitepaper §6.2). */
-const livingHandshakeMs = 180_000;
 
 /**
  * Introduces members that talk through this master to each other, so that they can do it directly
@@ -58,7 +69,8 @@ const livingHandshakeMs = 180_000;
 export class Introductions {
   readonly #dependencies: IntroductionsDependencies;
   readonly #entries = new Map<string, Entry>();
-  readonly #meeting = new Set<Entry>();
+  /** By the monotonic clock. */
+  #lookAtAllFromMs = Number.NEGATIVE_INFINITY;
   #clearedMs = 0;
   #trouble = '';
 
@@ -73,8 +85,9 @@ export class Introductions {
 
   /** Looks until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#dependencies;
+    const { clock, meetings } = this.#dependencies;
     while (!signal.aborted) {
+      const startedMs = clock.monotonicMs();
       try {
         await this.look();
         this.#trouble = '';
@@ -82,137 +95,150 @@ export class Introductions {
         if (signal.aborted) return;
         this.#note(error);
       }
-      const waitMs = this.#meeting.size > 0 ? lookWhileMeetingMs : lookEveryMs;
-      await clock.sleep(waitMs, signal).catch(() => undefined);
+      const restMs = Math.min(longestRestMs, restShare * (clock.monotonicMs() - startedMs));
+      const waitMs = meetings.areGoingOn ? lookWhileMeetingMs : lookEveryMs;
+      await clock.sleep(Math.max(waitMs, restMs), signal).catch(() => undefined);
     }
+  }
+
+  /** Somebody has a session here now: whom it talks to already is nothing new. */
+  lookAtAll(): void {
+    this.#lookAtAllFromMs = Number.NEGATIVE_INFINITY;
   }
 
   /** One look at who talks, and what follows from it. @throws HostError */
   async look(): Promise<void> {
+    try {
+      await this.#lookWhoTalks();
+    } finally {
+      await this.#dependencies.meetings.look();
+    }
+  }
+
+  async #lookWhoTalks(): Promise<void> {
     const { gateway, clock } = this.#dependencies;
-    const conversations = await gateway.conversations();
+    const startedMs = clock.monotonicMs();
+    const isForAll = startedMs >= this.#lookAtAllFromMs;
+    // Before the look, in which somebody may come.
+    if (isForAll) this.#lookAtAllFromMs = startedMs + lookAtAllEveryMs;
+    const conversations = await (isForAll ? gateway.conversations() : gateway.begunConversations());
     const nowMs = clock.nowMs();
-    const hasLeft = gateway.rendezvous.clear(nowMs);
-    const hasCome = this.#take(conversations, nowMs);
+    const areLeft = this.#take(conversations, nowMs);
+    // They may be nothing new any more by the next look.
+    if (areLeft) this.#lookAtAllFromMs = startedMs;
     if (nowMs - this.#clearedMs >= clearEveryMs) this.#clear(nowMs);
-    if (hasLeft || hasCome) await gateway.refresh();
-    await this.#introduceThoseWhoMet();
   }
 
   /** Gives the member's younger certificate to those who have a direct path to it. */
   reintroduce({ member }: MemberSession): void {
     const { hub, subsets, clock } = this.#dependencies;
-    const served = [...subsets.serving()].find(({ subset }) => subset === member.subset);
-    const record = served?.roll.findActive(member.name);
+    const record = subsets.findServed(member.subset)?.roll.findActive(member.name);
     if (!record) return;
     const how = { candidates: [], isFirst: false, nowMs: clock.nowMs() };
-    for (const holder of hub.holdersOf(member.subset, record.keys.acting)) {
+    for (const holder of hub.holdersOf(record.keys.acting)) {
       present({ member: record, session: this.#sessionOf(record) }, holder, how);
     }
   }
 
-  /** @returns whether anybody is to come to the rendezvous who was not there */
+  /** @returns whether some have to wait for the next look */
   #take(conversations: readonly Conversation[], nowMs: number): boolean {
-    let hasCome = false;
+    const { whereabouts } = this.#dependencies;
     let begun = 0;
     for (const { one, other } of conversations) {
-      const pair = this.#pairOf(one, other);
-      if (!pair) continue;
-      const known = this.#entries.get(keyOf(pair));
-      const { begin, attempts } = sawThem(known?.acquaintance, nowMs);
-      if (known && !begin) known.acquaintance = { ...known.acquaintance, seenMs: nowMs };
-      else if (begun < mostAtOnce && this.#canMeet(pair)) {
-        begun += 1;
-        hasCome = this.#begin(pair, attempts, nowMs) || hasCome;
-      }
+      const [first, second] = [whereabouts.placeAt(one), whereabouts.placeAt(other)];
+      if (!first || !second || !this.#haveOneKey(first, second)) continue;
+      if (this.#saw([first, second], begun < mostAtOnce, nowMs)) begun += 1;
     }
-    return hasCome;
+    return begun >= mostAtOnce;
   }
 
-  #begin(pair: Pair, attempts: number, nowMs: number): boolean {
-    const before = this.#entries.get(keyOf(pair));
-    if (before) this.#meeting.delete(before);
-    const acquaintance = { phase: 'meeting', sinceMs: nowMs, attempts, seenMs: nowMs } as const;
+  #haveOneKey(first: MemberPlace, second: MemberPlace): boolean {
+    return (
+      first.subset.name === second.subset.name ||
+      this.#dependencies.directory.keyingPhase !== 'per-subset'
+    );
+  }
+
+  /** @returns whether there is one acquaintance more */
+  #saw(
+    [first, second]: readonly [MemberPlace, MemberPlace],
+    mayBegin: boolean,
+    nowMs: number,
+  ): boolean {
+    const [one, other] = [this.#presentAt(first), this.#presentAt(second)];
+    if (one && other) return this.#sawPair(inOrder(one, other), mayBegin, nowMs);
+    const { directory, distant } = this.#dependencies;
+    if (directory.keyingPhase === 'per-subset') return false;
+    if (one) return distant.saw(one, second, mayBegin);
+    return other !== undefined && distant.saw(other, first, mayBegin);
+  }
+
+  /** The member at the place, if it has its session here. */
+  #presentAt(place: MemberPlace): MemberRecord | undefined {
+    const member = this.#dependencies.whereabouts.memberAt(place);
+    return member && this.#sessionOf(member) && member;
+  }
+
+  #sawPair(pair: Pair, mayBegin: boolean, nowMs: number): boolean {
+    const known = this.#entries.get(keyOf(pair));
+    const { begin, attempts } = sawThem(known?.acquaintance, this.#sessionsSinceMs(pair), nowMs);
+    if (known && !begin) known.acquaintance = { ...known.acquaintance, seenMs: nowMs };
+    if (!begin || !mayBegin || !this.#canMeet(pair)) return false;
+    const times = { sinceMs: nowMs, askedMs: nowMs, seenMs: nowMs };
+    const acquaintance = { phase: 'meeting', attempts, ...times } as const;
     const entry: Entry = { pair, acquaintance };
     this.#entries.set(keyOf(pair), entry);
-    this.#meeting.add(entry);
-    return this.#invite(pair, nowMs);
+    void this.#bringTogether(entry);
+    return true;
+  }
+
+  #sessionsSinceMs(pair: Pair): number {
+    return Math.max(...pair.map((member) => this.#sessionOf(member)?.sinceMs ?? 0));
   }
 
   #clear(nowMs: number): void {
     this.#clearedMs = nowMs;
+    this.#dependencies.distant.clear(nowMs);
     for (const [key, { acquaintance }] of this.#entries) {
       if (isForgotten(acquaintance, nowMs)) this.#entries.delete(key);
     }
-  }
-
-  /** Undefined unless both are members of one subset that is served here. */
-  #pairOf(one: Address, other: Address): Pair | undefined {
-    for (const { subset, roll } of this.#dependencies.subsets.serving()) {
-      const blocks = this.#dependencies.directory.subsets.get(subset)?.record;
-      if (!blocks) continue;
-      const [first, second] = [one, other].map((address) => {
-        const index = addressIndexOf(blocks, address);
-        const member = index === undefined ? undefined : roll.findByPlace(index);
-        return member?.state === 'active' ? member : undefined;
-      });
-      if (first && second) return inOrder(first, second);
-    }
-    return undefined;
   }
 
   #canMeet(pair: Pair): boolean {
     return pair.every((member) => this.#sessionOf(member)?.direct.hasRoom);
   }
 
-  #invite(pair: Pair, nowMs: number): boolean {
-    const { rendezvous } = this.#dependencies.gateway;
-    const areNew = pair.map((member) => {
-      this.#sessionOf(member)?.send({ type: 'meet' });
-      return rendezvous.invite(member, nowMs);
-    });
-    return areNew.includes(true);
+  async #bringTogether(entry: Entry): Promise<void> {
+    const sightings = await this.#dependencies.meetings.gather(entry.pair);
+    const sinceMs = this.#dependencies.clock.nowMs();
+    entry.acquaintance = { ...entry.acquaintance, phase: 'introduced', sinceMs };
+    await this.#introduce(entry.pair, sightings);
   }
 
-  async #introduceThoseWhoMet(): Promise<void> {
-    if (this.#meeting.size === 0) return;
-    const sights = await this.#dependencies.gateway.observeRendezvous();
+  async #introduce(pair: Pair, sightings: Sightings): Promise<void> {
+    const relay = await this.#openRelay(pair, sightings);
     const nowMs = this.#dependencies.clock.nowMs();
-    const observed = new Map(
-      sights.flatMap(({ publicKey, endpoint, latestHandshakeMs = 0 }) =>
-        endpoint && nowMs - latestHandshakeMs < livingHandshakeMs ? [[publicKey, endpoint]] : [],
-      ),
-    );
-    for (const entry of this.#meeting) {
-      const isComplete = entry.pair.every(({ keys }) => observed.has(keys.acting));
-      if (!isComplete && !hasWaitedEnough(entry.acquaintance, nowMs)) continue;
-      entry.acquaintance = { ...entry.acquaintance, phase: 'introduced', sinceMs: nowMs };
-      this.#meeting.delete(entry);
-      this.#introduce(entry.pair, observed, nowMs);
-    }
-  }
-
-  #introduce(pair: Pair, observed: ReadonlyMap<WireguardPublicKey, string>, nowMs: number): void {
-    const ends = pair.map((member) => ({ member, ...this.#reachability(member, observed) }));
-    const [first, second] = ends;
+    const [first, second] = pair.map((member) => ({ member, session: this.#sessionOf(member) }));
     if (!first?.session || !second?.session) return;
-    const toSecond = candidatesOf(first, second, maxCandidates);
-    const toFirst = candidatesOf(second, first, maxCandidates);
+    const [ofFirst, ofSecond] = [reachOf(first, sightings), reachOf(second, sightings)];
+    if (!ofFirst || !ofSecond) return;
+    const toSecond = candidatesOf(ofFirst, ofSecond, maxCandidates);
+    const toFirst = candidatesOf(ofSecond, ofFirst, maxCandidates);
     // Of one that is nowhere to be found nothing can be told.
     if (toFirst.length === 0 || toSecond.length === 0) return;
-    present(second, first.session, { candidates: toFirst, isFirst: true, nowMs });
-    present(first, second.session, { candidates: toSecond, isFirst: false, nowMs });
+    const forFirst = { candidates: toFirst, isFirst: true, relayPort: relay?.firstPort, nowMs };
+    const forSecond = { candidates: toSecond, isFirst: false, relayPort: relay?.secondPort, nowMs };
+    present(second, first.session, forFirst);
+    present(first, second.session, forSecond);
     this.#dependencies.onIntroduced();
   }
 
-  #reachability(
-    member: MemberRecord,
-    observed: ReadonlyMap<WireguardPublicKey, string>,
-  ): Reachability & { readonly session: MemberSession | undefined } {
-    const session = this.#sessionOf(member);
-    const { addresses = [], port = 0 } = session?.direct.contact ?? {};
-    const endpoint = observed.get(member.keys.acting);
-    return { session, addresses, port, ...(endpoint === undefined ? {} : { observed: endpoint }) };
+  async #openRelay(pair: Pair, sightings: Sightings): Promise<OpenPair | undefined> {
+    const [first, second] = pair.flatMap(({ keys: { acting: key } }) => {
+      const endpoint = sightings.get(key);
+      return endpoint === undefined ? [] : [{ key, endpoint }];
+    });
+    return first && second ? await this.#dependencies.relays.open(first, second) : undefined;
   }
 
   #sessionOf({ subset, name }: MemberRecord): MemberSession | undefined {
@@ -225,27 +251,6 @@ export class Introductions {
     this.#trouble = reason;
     this.#dependencies.log.warn({ reason }, 'cannot see who talks, so nobody is introduced');
   }
-}
-
-/** Tells one member of the other. */
-function present(
-  {
-    member,
-    session,
-  }: { readonly member: MemberRecord; readonly session: MemberSession | undefined },
-  to: MemberSession,
-  how: {
-    readonly candidates: readonly string[];
-    readonly isFirst: boolean;
-    readonly nowMs: number;
-  },
-): void {
-  const { name, ipv4, ipv6, keys } = member;
-  const chain = [...(session?.chain() ?? [])];
-  if (chain.length === 0) return;
-  to.direct.noteIntroduced(keys.acting, how.nowMs);
-  const { candidates, isFirst } = how;
-  to.send({ type: 'introduce', name, chain, ipv4, ipv6, candidates: [...candidates], isFirst });
 }
 
 function inOrder(one: MemberRecord, other: MemberRecord): Pair {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import {
   createGroupKey,
   createWireguardKeyPair,

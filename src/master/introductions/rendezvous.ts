@@ -1,5 +1,5 @@
 import type { PeerState } from '../../model/host-state.ts';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Epoch, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';

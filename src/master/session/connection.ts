@@ -1,22 +1,28 @@
 import type { TLSSocket } from 'node:tls';
 import type { RawData, WebSocket } from 'ws';
 import type { DirectContact } from '../../api/direct-messages.ts';
+import type { MeasurementsMessage } from '../../api/measuring-messages.ts';
 import {
   type HelloMessage,
-  type JoinMessage,
   type MemberMessage,
   memberMessageSchema,
   type RefusalCode,
   sessionProtocol,
   type View,
 } from '../../api/messages.ts';
+import type { MoveReport } from '../../api/move-messages.ts';
+import type { AskPlaceMessage, FindPlaceMessage } from '../../api/placing-messages.ts';
 import { HanseError } from '../../model/error.ts';
+import type { Address } from '../../model/prefix.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { TokenBucket } from '../../runtime/token-bucket.ts';
 import { type Caller, type CallerContext, identifyCaller } from '../http/caller.ts';
+import type { Measurements } from '../measuring/measurements.ts';
+import type { Placing } from '../placing/placing.ts';
 import { MemberSession, type SessionMember } from './member-session.ts';
 import {
+  type JoinOutcome,
   type KnownCaller,
   type MembershipGate,
   type SessionObserver,
@@ -29,19 +35,24 @@ export interface ConnectionDependencies {
   readonly gate: MembershipGate;
   readonly hub: SessionHub;
   readonly observer: SessionObserver;
+  readonly seeking: { seek(session: MemberSession, addresses: readonly Address[]): Promise<void> };
+  readonly measurements: Measurements;
+  readonly moveOrders: { welcome(session: MemberSession): void };
+  readonly placing: Pick<Placing, 'candidates' | 'place'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly callerContext: () => CallerContext;
 }
 
-/** A connection that has not said who it is by then is closed. */
+/** A connection that has not said who it is by then, counted from its last answer, is closed. */
 const firstMessageMs = 10_000;
 /** Far above what a member says: a join, and then an acknowledgement a change. */
 const messageRate = { perSecond: 50, burst: 200 };
 
 /**
  * One WebSocket connection.
- * - `new`: not in a session; only `join`, `hello` and `renew` are understood. Left by the first two.
+ * - `new`: not in a session; only what newcomers say, `hello` and `renew` are understood. Left by
+ *   `join`, `land` and `hello`.
  * - `live`: `session` is set, and the hub has it.
  * Messages are taken one after the other, each when the one before has been dealt with.
  */
@@ -57,6 +68,7 @@ export class Connection {
   /** What the member was given in this connection, or said that it has. */
   #newestChain: readonly string[] | undefined;
   #tail: Promise<void> = Promise.resolve();
+  #isHandling = false;
 
   constructor(
     webSocket: WebSocket,
@@ -71,7 +83,7 @@ export class Connection {
     this.#remote = `${tls.remoteAddress ?? 'unknown'}`;
     this.#bucket = new TokenBucket(messageRate, dependencies.clock.monotonicMs());
     webSocket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
-    webSocket.on('pong', () => this.#markAlive());
+    webSocket.on('pong', (data) => this.#onPong(data));
     webSocket.on('close', (_code, reason) => this.#onClose(reason.toString()));
     webSocket.on('error', (error) =>
       dependencies.log.debug({ remote: this.#remote, error }, 'a session broke the protocol'),
@@ -90,9 +102,13 @@ export class Connection {
       .catch((error: unknown) => this.#fail(error));
   }
 
+  /** How long an answer takes is not the other end's fault: it has its time from then on. */
   async #limitPatience(): Promise<void> {
     try {
-      await this.#dependencies.clock.sleep(firstMessageMs, this.#settled.signal);
+      do {
+        await this.#tail;
+        await this.#dependencies.clock.sleep(firstMessageMs, this.#settled.signal);
+      } while (this.#isHandling);
     } catch {
       // It has said who it is, or is gone.
       return;
@@ -115,8 +131,17 @@ export class Connection {
       return;
     }
     this.#tail = this.#tail
-      .then(() => this.#handle(message))
+      .then(() => this.#take(message))
       .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #take(message: MemberMessage): Promise<void> {
+    this.#isHandling = true;
+    try {
+      await this.#handle(message);
+    } finally {
+      this.#isHandling = false;
+    }
   }
 
   async #handle(message: MemberMessage): Promise<void> {
@@ -124,7 +149,10 @@ export class Connection {
     const isGone = this.#webSocket.readyState !== this.#webSocket.OPEN;
     if (isGone || !caller || caller.kind === 'refused') return;
     if (this.#session) return this.#handleLive(message, this.#session, caller);
-    if (message.type === 'join') return this.#join(message, caller);
+    const { gate } = this.#dependencies;
+    if (message.type === 'join') return this.#begin(await gate.join(message, caller));
+    if (message.type === 'land') return this.#begin(await gate.land(message, caller));
+    if (isAboutPlace(message)) return this.#answerNewcomer(message, caller);
     if (caller.kind === 'stranger') {
       throw new SessionRefusal('your certificate is not of this VPN: join with an invite first', {
         code: 'not-a-member',
@@ -152,18 +180,36 @@ export class Connection {
     session: MemberSession,
     caller: KnownCaller | StrangerCaller,
   ): Promise<void> {
-    const { hub, gate } = this.#dependencies;
+    const { hub, gate, seeking } = this.#dependencies;
     if (message.type === 'acknowledge') hub.acknowledge(session, message);
     else if (message.type === 'hello') this.#resume(session, message);
     else if (message.type === 'paths') session.direct.notePaths(message, this.#nowMs());
+    else if (message.type === 'seek') void seeking.seek(session, message.addresses);
+    else if (message.type === 'measurements') this.#takeMeasurements(session, message);
     else if (message.type === 'leave') await gate.leave(session.member);
+    else if (message.type === 'moved' || message.type === 'not-moved') {
+      await this.#reportMove(session, message);
+    }
     // After a join the connection still has the certificate that it began with; the key is the same.
     else if (message.type === 'renew') await this.#renew(session.member, caller);
     else throw unexpected(message);
   }
 
-  async #join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<void> {
-    const { member, admitted } = await this.#dependencies.gate.join(message, caller);
+  async #answerNewcomer(
+    message: FindPlaceMessage | AskPlaceMessage,
+    { identityKey }: KnownCaller | StrangerCaller,
+  ): Promise<void> {
+    const { placing } = this.#dependencies;
+    const answer =
+      message.type === 'find-place'
+        ? await placing.candidates(message)
+        : await placing.place(message, { identityKey, remote: this.#remote });
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#webSocket.send(JSON.stringify(answer));
+  }
+
+  /** The session of who has just joined. */
+  #begin({ member, admitted }: JoinOutcome): void {
     // Gone meanwhile: nobody would ever take such a session out of the hub.
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     // Or put out while its certificate was made: then it hears of no key at all.
@@ -171,6 +217,7 @@ export class Connection {
     this.#newestChain = admitted.chain;
     const session = this.#goLive(member);
     session.noteSent(view);
+    session.noteSpread(view);
     session.send({ ...admitted, view });
   }
 
@@ -200,15 +247,35 @@ export class Connection {
    * from another master may have a greater revision, or the same with another key: a revision is a
    * sum, and masters may hear of its parts in different orders.
    */
-  #resume(session: MemberSession, { appliedRevision, appliedEpoch, direct }: HelloMessage): void {
+  #resume(session: MemberSession, hello: HelloMessage): void {
+    const { appliedRevision, appliedEpoch, direct, measures, moves, spreads } = hello;
     const view = this.#dependencies.gate.view(session.member);
     if (direct) this.#noteDirect(session, direct);
     session.noteSent(view);
     const hasKey = appliedEpoch === view.key.epoch;
-    if (appliedRevision !== view.revision || !hasKey) session.send({ type: 'view', view });
+    session.takesSpread = spreads ?? false;
+    if (appliedRevision !== view.revision || !hasKey) {
+      session.send({ type: 'view', view });
+      session.noteSpread(view);
+    }
     // What follows is a change to a view that the member does not have: it needs the next one whole.
     if (appliedRevision === view.revision && !hasKey) session.sentRevision = 0;
     if (hasKey) this.#dependencies.hub.acknowledge(session, acknowledged(appliedRevision, view));
+    if (measures) this.#dependencies.measurements.tell(session);
+    if (moves) this.#dependencies.moveOrders.welcome(session);
+  }
+
+  /** Of an order that the master has told of in this session. */
+  async #reportMove(session: MemberSession, report: MoveReport): Promise<void> {
+    if (session.toldMove === undefined) throw unexpected(report);
+    await this.#dependencies.gate.reportMove(session.member, report);
+  }
+
+  /** Nothing that the session says next has to wait for the comparison. */
+  #takeMeasurements(session: MemberSession, message: MeasurementsMessage): void {
+    // Who was not asked is of no version that knows how.
+    if (!session.measured.candidates) throw unexpected(message);
+    void this.#dependencies.measurements.take(session, message);
   }
 
   /** Whoever was put out while the member was away goes before it is told anything else. */
@@ -216,8 +283,7 @@ export class Connection {
     const { gate } = this.#dependencies;
     session.direct.noteContact(direct, this.#nowMs());
     this.#newestChain ??= direct.chain;
-    const peers = direct.peers.filter((peer) => !gate.isMember(session.member.subset, peer));
-    if (peers.length > 0) session.send({ type: 'withdraw', peers });
+    session.withdraw(direct.peers.filter((key) => !gate.mayBeHeld(session.member.subset, key)));
   }
 
   #fail(error: unknown): void {
@@ -270,6 +336,12 @@ export class Connection {
     return this.#dependencies.clock.nowMs();
   }
 
+  #onPong(data: Buffer): void {
+    this.#markAlive();
+    const { clock, measurements } = this.#dependencies;
+    if (this.#session) measurements.noteAnswer(this.#session, data, clock.monotonicMs());
+  }
+
   #markAlive(): void {
     if (this.#session) this.#session.isAlive = true;
   }
@@ -282,6 +354,10 @@ export class Connection {
       ? `member:${caller.identity.subset}`
       : `${caller.identity.kind}:${caller.identity.name}`;
   }
+}
+
+function isAboutPlace(message: MemberMessage): message is FindPlaceMessage | AskPlaceMessage {
+  return message.type === 'find-place' || message.type === 'ask-place';
 }
 
 function unexpected(message: MemberMessage): SessionRefusal {

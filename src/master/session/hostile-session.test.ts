@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:https';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { invite } from '../../../test/support/invite.ts';
 import { joinedNode } from '../../../test/support/joined-node.ts';
-import { MasterBed } from '../../../test/support/master-bed.ts';
-import { RunningMaster } from '../../../test/support/running-master.ts';
+import { startLoneMaster } from '../../../test/support/lone-master.ts';
 import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import { maxMemberMessageBytes, sessionPath, sessionProtocol } from '../../api/messages.ts';
@@ -16,18 +15,10 @@ import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 
 const hamburg = parseSubsetName('hamburg');
 
-let bed: MasterBed;
-let elbe: RunningMaster;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-});
-after(async () => {
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
-});
+const lone = await startLoneMaster();
+const { bed, master: elbe } = lone;
 
-const joined = (name: string) => joinedNode(name, { bed, master: elbe });
+const joined = (name: string) => joinedNode(name, lone);
 
 async function live(name: string): Promise<ClientSession> {
   const session = await (await joined(name)).resume(elbe.endpoint);

@@ -1,8 +1,11 @@
 import type { WebSocket } from 'ws';
+import { maxDirectPeers } from '../../api/direct-messages.ts';
 import type { EndReason, MasterMessage, View } from '../../api/messages.ts';
+import { isSpreadStale } from '../../core/failover-spread.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
-import type { IdentityKey } from '../../model/records.ts';
-import type { Epoch } from '../../model/wireguard-key.ts';
+import type { IdentityKey } from '../../model/records/parts.ts';
+import type { Epoch, WireguardPublicKey } from '../../model/wireguard-key.ts';
+import { MeasuredSide } from '../measuring/measured-side.ts';
 import { DirectSide } from './direct-side.ts';
 
 /** A member that lets this much pile up is cut off; it catches up by state when it comes back. */
@@ -25,12 +28,20 @@ export class MemberSession {
   /** The newest view that the member says it has applied, on disk and in WireGuard, and its key. */
   appliedRevision = 0;
   appliedEpoch: Epoch | 0 = 0;
+  /** The member takes `spread`. */
+  takesSpread = false;
   /** Cleared by each heartbeat, set by whatever the member sends. */
   isAlive = true;
+  /** Whether the member knows what it is to be ordered to move. */
+  takesMoves = false;
+  /** The invite of the order that it was told of. */
+  toldMove: string | undefined;
   readonly direct = new DirectSide();
+  readonly measured = new MeasuredSide();
   /** The newest certificate of the member, and those that vouch for it, as far as is known; who gets it has to check it. */
   readonly chain: () => readonly string[];
   readonly #socket: WebSocket;
+  #toldSpreadMs: number | undefined;
   #cutReason: string | undefined;
 
   constructor(
@@ -49,9 +60,22 @@ export class MemberSession {
     this.chain = options.chain;
   }
 
+  /** The member has been sent this view, whole or as a change, or has it already. */
   noteSent({ revision, key }: View): void {
     this.sentRevision = revision;
     this.sentEpoch = key.epoch;
+  }
+
+  /** The member has been sent a whole view with this spread. */
+  noteSpread({ spreadMs }: Pick<View, 'spreadMs'>): void {
+    this.#toldSpreadMs = spreadMs;
+  }
+
+  /** Tells a member that would spread too far from it. */
+  tellSpread(spreadMs: number): void {
+    if (!this.takesSpread || !isSpreadStale(this.#toldSpreadMs, spreadMs)) return;
+    this.send({ type: 'spread', spreadMs });
+    this.#toldSpreadMs = spreadMs;
   }
 
   send(message: MasterMessage): void {
@@ -68,9 +92,24 @@ export class MemberSession {
     this.#socket.send(text);
   }
 
-  ping(): void {
+  /** These are members no more; in as many messages as it takes. */
+  withdraw(keys: readonly WireguardPublicKey[]): void {
+    for (let first = 0; first < keys.length; first += maxDirectPeers) {
+      this.send({ type: 'withdraw', peers: keys.slice(first, first + maxDirectPeers) });
+    }
+  }
+
+  /** Asks for a sign of life, which is to have come by the next call. @param nowMs monotonic */
+  ping(nowMs: number): void {
     this.isAlive = false;
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+    this.probe(nowMs);
+  }
+
+  /** Only to see how long the answer takes. @param nowMs monotonic */
+  probe(nowMs: number): void {
+    if (this.#socket.readyState === this.#socket.OPEN) {
+      this.#socket.ping(this.measured.begin(nowMs));
+    }
   }
 
   /** The membership is over. */

@@ -1,4 +1,6 @@
 import type { AdmittedMessage, JoinMessage, RefusalCode, View } from '../../api/messages.ts';
+import type { MoveReport } from '../../api/move-messages.ts';
+import type { LandMessage } from '../../api/placing-messages.ts';
 import { HanseError } from '../../model/error.ts';
 import type { SubsetName } from '../../model/names.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
@@ -8,6 +10,8 @@ import type { MemberSession, SessionMember } from './member-session.ts';
 /** What a session asks of the subsets. Every method may throw a `HanseError`, whose message is shown. */
 export interface MembershipGate {
   join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome>;
+  /** The same for who was placed here. */
+  land(message: LandMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome>;
   /** The member that the certificate speaks for, if it is in a roll here. @throws `not-a-member`, `wrong-master` */
   recognise(caller: KnownCaller): Promise<SessionMember>;
   /**
@@ -17,8 +21,10 @@ export interface MembershipGate {
    */
   renew(member: SessionMember, publicKey: Buffer): Promise<readonly string[]>;
   leave(member: SessionMember): Promise<void>;
-  /** Whether the WireGuard key is that of an active member of the subset. */
-  isMember(subset: SubsetName, key: WireguardPublicKey): boolean;
+  /** What has become of an order to move. @throws `refused` for what proves nothing */
+  reportMove(member: SessionMember, report: MoveReport): Promise<void>;
+  /** Whether a member of the subset may have a tunnel to who has that key: not to one who has left. */
+  mayBeHeld(subset: SubsetName, key: WireguardPublicKey): boolean;
   /** What the member has to know now. @throws `not-a-member` when it is out of the roll by now */
   view(member: SessionMember): View;
 }

@@ -1,6 +1,6 @@
 import type { EndReason, GroupKeyView, View } from '../../api/messages.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Epoch, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { AppliedKeys } from './applied-keys.ts';
@@ -10,6 +10,9 @@ import type { MemberSession } from './member-session.ts';
 const heartbeatRoundMs = 20_000;
 /** A round is cut into slots, so that ten thousand pings are not written at once. */
 const heartbeatSlots = 100;
+
+/** A view to so many takes some ten milliseconds. */
+const viewSlice = 64;
 
 /** Hears of acknowledgements. */
 export type AcknowledgementListener = (member: MemberName, epoch: Epoch) => void;
@@ -24,6 +27,8 @@ export interface SessionHubDependencies {
   readonly clock: Clock;
   /** A member with a session here has applied a key. */
   readonly onAcknowledged: (subset: SubsetName, member: MemberName, epoch: Epoch) => void;
+  /** Over how long the subset's members are to spread now; undefined when it is not served here. */
+  readonly spreadMs: (subset: SubsetName) => number | undefined;
 }
 
 /** All live sessions, by subset and member: at most one each. */
@@ -31,12 +36,10 @@ export class SessionHub {
   readonly #subsets = new Map<SubsetName, Map<MemberName, MemberSession>>();
   readonly #listeners = new Map<SubsetName, Set<AcknowledgementListener>>();
   readonly #applied = new AppliedKeys();
-  readonly #clock: Clock;
-  readonly #onAcknowledged: SessionHubDependencies['onAcknowledged'];
+  readonly #dependencies: SessionHubDependencies;
 
   constructor(dependencies: SessionHubDependencies) {
-    this.#clock = dependencies.clock;
-    this.#onAcknowledged = dependencies.onAcknowledged;
+    this.#dependencies = dependencies;
   }
 
   /** The member's session from now on; an older one of the same member is cut. */
@@ -69,13 +72,18 @@ export class SessionHub {
    * that one has no tunnel to it any more.
    */
   end({ subset, name, identityKey, keys }: MemberRecord, reason: EndReason): void {
-    for (const holder of this.holdersOf(subset, keys.acting)) {
-      holder.send({ type: 'withdraw', peers: [keys.acting] });
-    }
+    this.withdraw([keys.acting]);
     const session = this.find(subset, name);
     if (session?.member.identityKey !== identityKey) return;
     this.remove(session);
     session.end(reason);
+  }
+
+  /** Tells whoever holds tunnels to them that they are members no more. */
+  withdraw(keys: readonly WireguardPublicKey[]): void {
+    for (const session of this.sessions()) {
+      session.withdraw(keys.filter((key) => session.direct.holds(key)));
+    }
   }
 
   /** A new key to the whole subset: the change to those who are up to date, the whole view to others. */
@@ -87,26 +95,26 @@ export class SessionHub {
       revision: view.revision,
       key,
     });
-    this.#broadcast(subset, view, (session) =>
-      session.sentRevision === previousRevision ? change : undefined,
-    );
-  }
-
-  broadcastView(subset: SubsetName, view: View): void {
-    this.#broadcast(subset, view, () => undefined);
-  }
-
-  #broadcast(
-    subset: SubsetName,
-    view: View,
-    shorter: (session: MemberSession) => string | undefined,
-  ): void {
-    const whole = JSON.stringify({ type: 'view', view });
+    const whole = viewMessage(view);
     for (const session of this.#subsets.get(subset)?.values() ?? []) {
-      if (session.sentRevision >= view.revision) continue;
-      session.sendText(shorter(session) ?? whole);
-      session.noteSent(view);
+      if (session.sentRevision === previousRevision) sendNews(session, view, change);
+      else sendWhole(session, view, whole);
     }
+  }
+
+  /**
+   * New masters to the whole subset. Unlike a key nobody waits for it, and it comes when members of a dead
+   * master come as well: others are served between one slice and the next.
+   */
+  broadcastView(subset: SubsetName, view: View): void {
+    const whole = viewMessage(view);
+    const sessions = this.sessionsOf(subset);
+    const sendSlice = (from: number): void => {
+      const end = from + viewSlice;
+      for (const session of sessions.slice(from, end)) sendWhole(session, view, whole);
+      if (end < sessions.length) setImmediate(sendSlice, end);
+    };
+    sendSlice(0);
   }
 
   /** Takes an acknowledgement in. What was never sent is not believed. */
@@ -116,7 +124,7 @@ export class SessionHub {
     if (epoch <= session.appliedEpoch) return;
     session.appliedEpoch = epoch;
     const { subset, name } = session.member;
-    this.#onAcknowledged(subset, name, epoch);
+    this.#dependencies.onAcknowledged(subset, name, epoch);
   }
 
   /** To be told to those who wait for it, whether a session here said so or one with another master. */
@@ -139,11 +147,19 @@ export class SessionHub {
     return () => listeners.delete(listener);
   }
 
-  /** Finds sessions whose other end is gone. Runs until the signal is aborted. */
+  /**
+   * Finds sessions whose other end is gone, and keeps all others informed of how far to spread. Runs until
+   * the signal is aborted.
+   */
   async runHeartbeats(signal: AbortSignal): Promise<void> {
+    const { clock, spreadMs } = this.#dependencies;
     for (let slot = 0; !signal.aborted; slot = (slot + 1) % heartbeatSlots) {
-      await this.#clock.sleep(heartbeatRoundMs / heartbeatSlots, signal).catch(() => undefined);
-      for (const sessions of this.#subsets.values()) pingSlot(sessions, slot);
+      await clock.sleep(heartbeatRoundMs / heartbeatSlots, signal).catch(() => undefined);
+      const nowMs = clock.monotonicMs();
+      for (const [subset, sessions] of this.#subsets) {
+        const beat = { nowMs, spreadMs: spreadMs(subset) };
+        for (const session of sessionsIn(slot, sessions)) keepAlive(session, beat);
+      }
     }
   }
 
@@ -156,9 +172,9 @@ export class SessionHub {
     return [...(this.#subsets.get(subset)?.values() ?? [])];
   }
 
-  /** Who has a direct path to the member with that key, as far as this master knows. */
-  holdersOf(subset: SubsetName, key: WireguardPublicKey): readonly MemberSession[] {
-    return this.sessionsOf(subset).filter(({ direct }) => direct.holds(key));
+  /** Who has a tunnel to the member with that key, as far as this master knows. */
+  holdersOf(key: WireguardPublicKey): readonly MemberSession[] {
+    return this.sessions().filter(({ direct }) => direct.holds(key));
   }
 
   /** The subset is not served here any more: its members are asked to turn to another master. */
@@ -175,11 +191,35 @@ export class SessionHub {
   }
 }
 
-function pingSlot(sessions: ReadonlyMap<MemberName, MemberSession>, slot: number): void {
+function viewMessage(view: View): string {
+  return JSON.stringify({ type: 'view', view });
+}
+
+/** @returns false when the member has it, or something newer, already */
+function sendNews(session: MemberSession, view: View, message: string): boolean {
+  if (session.sentRevision >= view.revision) return false;
+  session.sendText(message);
+  session.noteSent(view);
+  return true;
+}
+
+function sendWhole(session: MemberSession, view: View, message: string): void {
+  if (sendNews(session, view, message)) session.noteSpread(view);
+}
+
+function* sessionsIn(
+  slot: number,
+  sessions: ReadonlyMap<MemberName, MemberSession>,
+): Generator<MemberSession> {
   let place = 0;
-  for (const session of sessions.values()) {
-    if (place++ % heartbeatSlots !== slot) continue;
-    if (session.isAlive) session.ping();
-    else session.cut('no heartbeat');
-  }
+  for (const session of sessions.values()) if (place++ % heartbeatSlots === slot) yield session;
+}
+
+function keepAlive(
+  session: MemberSession,
+  { nowMs, spreadMs }: { readonly nowMs: number; readonly spreadMs: number | undefined },
+): void {
+  if (session.isAlive) session.ping(nowMs);
+  else session.cut('no heartbeat');
+  if (spreadMs !== undefined) session.tellSpread(spreadMs);
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { invite } from '../../../test/support/invite.ts';
 import { joinedNode } from '../../../test/support/joined-node.ts';
-import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
-import { RunningMaster } from '../../../test/support/running-master.ts';
+import { startLoneMaster } from '../../../test/support/lone-master.ts';
+import { operatorName } from '../../../test/support/master-bed.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import { confirmMember, listMembers } from '../../api/endpoints.ts';
-import { memberLinkLocal } from '../../core/addressing.ts';
+import { memberLinkLocal, sealedAddress } from '../../core/addressing.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
 import { identityKeyOf, identityOfLeaf } from '../../trust/leaf-certificate.ts';
@@ -15,18 +15,10 @@ import { identityKeyOf, identityOfLeaf } from '../../trust/leaf-certificate.ts';
 const hamburg = parseSubsetName('hamburg');
 const actor = `operator:${operatorName}`;
 
-let bed: MasterBed;
-let elbe: RunningMaster;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-});
-after(async () => {
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
-});
+const lone = await startLoneMaster();
+const { bed, master: elbe } = lone;
 
-const joined = (name: string) => joinedNode(name, { bed, master: elbe });
+const joined = (name: string) => joinedNode(name, lone);
 
 const departures = () => elbe.subset('hamburg').departures;
 
@@ -50,7 +42,8 @@ test('a node with an invite becomes a member: certificate, place, view, and a pe
   const peer = elbe.host.memberPeers.find(({ publicKey }) => publicKey === node.wireguardKey);
   const { ipv4, ipv6 } = admitted.place;
   const linkLocal = memberLinkLocal(ipv6);
-  assert.deepEqual(peer?.allowedIps, [`${ipv4}/32`, `${ipv6}/128`, `${linkLocal}/128`]);
+  const addresses = [`${ipv4}/32`, `${ipv6}/128`, `${linkLocal}/128`];
+  assert.deepEqual(peer?.allowedIps, [...addresses, `${sealedAddress(ipv6)}/128`]);
   assert.equal(admitted.view.acting.name, 'elbe');
   assert.equal(admitted.view.key.groupKey, elbe.subset('hamburg').state.key.groupKey);
 });
@@ -171,6 +164,20 @@ test('a member that is put out while its certificate is made gets neither sessio
   gate.resolve();
   assert.equal((await session.expect('refused')).code, 'not-a-member');
   assert.equal(elbe.master.hub.find(hamburg, parseMemberName('karl')), undefined);
+});
+
+test('a join that takes longer than a connection may be silent is answered', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const gate = Promise.withResolvers<void>();
+  elbe.host.held = gate.promise;
+  await using session = await new SessionNode('paul').askToJoin(elbe.endpoint, token);
+  await until('the admission', () =>
+    elbe.subset('hamburg').state.roll.findActive(parseMemberName('paul')),
+  );
+  elbe.clock.jump(10_000);
+  elbe.host.held = undefined;
+  gate.resolve();
+  assert.equal((await session.expect('admitted')).place.name, 'paul');
 });
 
 test('a node that goes away while it is admitted leaves no session behind', async () => {

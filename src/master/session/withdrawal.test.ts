@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { joinedNode } from '../../../test/support/joined-node.ts';
-import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
-import { RunningMaster } from '../../../test/support/running-master.ts';
+import { startLoneMaster } from '../../../test/support/lone-master.ts';
+import { operatorName } from '../../../test/support/master-bed.ts';
 import type { ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
-import type { DirectPath, PathsMessage } from '../../api/direct-messages.ts';
+import {
+  type DirectPath,
+  maxDirectPeers,
+  maxHeldPeers,
+  type PathsMessage,
+} from '../../api/direct-messages.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { createWireguardKeyPair } from '../../trust/wireguard-keys.ts';
@@ -14,18 +19,10 @@ import type { MemberSession } from './member-session.ts';
 
 const hamburg = parseSubsetName('hamburg');
 
-let bed: MasterBed;
-let elbe: RunningMaster;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-});
-after(async () => {
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
-});
+const lone = await startLoneMaster();
+const { master: elbe } = lone;
 
-const joined = (name: string) => joinedNode(name, { bed, master: elbe });
+const joined = (name: string) => joinedNode(name, lone);
 const evict = (name: string) =>
   elbe
     .subset('hamburg')
@@ -117,6 +114,19 @@ test('a member that comes back is told first which of its peers are members no m
   await client.expect('view');
 });
 
+test('a member that holds more than one message tells of is told of all', async () => {
+  const back = await joined('crowded');
+  const gone = Array.from({ length: maxDirectPeers + 1 }, () => createWireguardKeyPair().publicKey);
+  await using client = await back.connect(elbe.endpoint);
+  sayHello(client, gone, true);
+  const told = [await client.expect('withdraw'), await client.expect('withdraw')];
+  assert.deepEqual(
+    told.flatMap(({ peers }) => peers),
+    gone,
+  );
+  await client.expect('view');
+});
+
 test('a peer by which nothing goes any more is held and withdrawn all the same', async () => {
   const evil = await joined('evil-3');
   await using holder = await live('holder-3');
@@ -154,4 +164,30 @@ test('who was introduced is held for a minute without a word of the member, and 
   direct.noteIntroduced(peer, 3_000);
   direct.notePaths(reportOf([pathTo({ wireguardKey: other, name: 'other' })]), 4_000);
   assert.deepEqual([direct.holds(peer), direct.holds(other)], [false, true]);
+});
+
+test('sealed tunnels take no place of direct paths', () => {
+  const direct = new DirectSide();
+  const many = Array.from({ length: maxDirectPeers }, (_, index) => {
+    const { publicKey: wireguardKey } = createWireguardKeyPair();
+    return { wireguardKey, name: `peer-${index}` };
+  });
+  assert.equal(direct.hasRoom, false, 'it has not said where it is');
+  const peers = many.map(({ wireguardKey }) => wireguardKey);
+  direct.noteContact({ port: 40_000, addresses: [], peers, chain: [] }, 0);
+  assert.equal(direct.hasRoom, true);
+  direct.notePaths(reportOf(many.map(pathTo)), 0);
+  assert.equal(direct.hasRoom, false);
+});
+
+test('whom another master has introduced for a sealed tunnel takes no place until the member names it', () => {
+  const direct = new DirectSide();
+  direct.noteContact({ port: 40_000, addresses: [], peers: [], chain: [] }, 0);
+  const strangers = Array.from({ length: maxHeldPeers }, () => createWireguardKeyPair().publicKey);
+  for (const stranger of strangers) direct.noteSealed(stranger, 0);
+  assert.equal(direct.hasRoom, true);
+  assert.ok(strangers.every((stranger) => direct.holds(stranger)));
+  direct.notePaths({ type: 'paths', paths: [], held: strangers.slice(1) }, 60_000);
+  assert.ok(!direct.holds(strangers[0] as WireguardPublicKey), 'not named within a minute');
+  assert.ok(strangers.slice(1).every((stranger) => direct.holds(stranger)));
 });
