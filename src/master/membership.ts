@@ -1,17 +1,18 @@
 import type { JoinMessage, View } from '../api/messages.ts';
+import type { MoveReport } from '../api/move-messages.ts';
+import type { LandMessage } from '../api/placing-messages.ts';
 import { describeSuspension } from '../core/admission.ts';
 import { vpnPrefixes } from '../core/gateway-plan.ts';
+import { HanseError } from '../model/error.ts';
 import type { SubsetName } from '../model/names.ts';
-import type { MemberRecord } from '../model/records.ts';
+import type { MemberRecord } from '../model/records/roll.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { type InviteClaims, readInviteToken, verifyInviteToken } from '../trust/invite-token.ts';
-import { TrustError } from '../trust/trust-error.ts';
 import type { ActingRequests } from './acting-requests.ts';
 import type { Directory } from './directory/directory.ts';
-import { MasterError } from './master-error.ts';
 import type { MemberCertificates } from './member-certificates.ts';
+import { asWrongMaster, checkClaim, checkToken } from './presented-invite.ts';
 import type { SessionMember } from './session/member-session.ts';
 import {
   type JoinOutcome,
@@ -21,6 +22,7 @@ import {
   type StrangerCaller,
 } from './session/membership-gate.ts';
 import type { ActingSubset } from './subset/acting-subset.ts';
+import type { PlacedAdmission } from './subset/admissions.ts';
 import type { Roll } from './subset/roll.ts';
 import type { ServedSubset } from './subset/served-subset.ts';
 import type { SubsetKeeper } from './subset/subset-keeper.ts';
@@ -38,6 +40,14 @@ export interface MembershipDependencies {
   readonly gatewayReady: () => Promise<unknown>;
   /** Tells the master of the subset where the caller already is; never rejects. */
   readonly announceAlsoIn: (caller: KnownCaller, chain: readonly string[]) => void;
+  /** What the policy lets this master act for, when it acts for as many. */
+  readonly fullWith: () => number | undefined;
+}
+
+interface Invited {
+  readonly subset: ActingSubset;
+  readonly inviteId: string;
+  readonly placed?: PlacedAdmission;
 }
 
 /** What control sessions ask for, answered out of the subsets that this master serves. */
@@ -49,12 +59,32 @@ export class Membership implements MembershipGate {
   }
 
   async join(message: JoinMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome> {
-    const { subset, claims } = await this.#checkToken(message.token);
+    const { subset, claims } = await checkToken(message.token, this.#dependencies);
+    if (!claims.isPlaced)
+      return this.#admit({ subset, inviteId: claims.inviteId }, message, caller);
+    throw new SessionRefusal(
+      'the invite leaves the subset to placement: this node has to ask for a place first',
+      { code: 'bad-token' },
+    );
+  }
+
+  async land(message: LandMessage, caller: KnownCaller | StrangerCaller): Promise<JoinOutcome> {
+    const { fullWith } = this.#dependencies;
     const { identityKey } = caller;
-    this.#requireUnclaimed(message.keys.acting, subset);
-    const request = { name: message.name, identityKey, keys: message.keys };
+    const { subset, claim } = await checkClaim(message.claim, identityKey, this.#dependencies);
+    const placed = { claim, fullWith };
+    return this.#admit({ subset, inviteId: claim.inviteId, placed }, message, caller);
+  }
+
+  async #admit(
+    { subset, inviteId, placed }: Invited,
+    { name, keys }: Pick<JoinMessage, 'name' | 'keys'>,
+    caller: KnownCaller | StrangerCaller,
+  ): Promise<JoinOutcome> {
+    const { identityKey } = caller;
+    this.#requireUnclaimed(keys.acting, subset);
     const result = await subset.admissions
-      .admit(claims.inviteId, request)
+      .admit(inviteId, { name, identityKey, keys }, placed)
       .catch((error: unknown) => Promise.reject(asWrongMaster(error)));
     subset.growIfNeeded();
     if (result.kind === 'refused') {
@@ -99,6 +129,15 @@ export class Membership implements MembershipGate {
     return this.#dependencies.requests.leave(member);
   }
 
+  async reportMove(member: SessionMember, report: MoveReport): Promise<void> {
+    try {
+      await this.#dependencies.requests.reportMove(member, report);
+    } catch (error) {
+      if (!(error instanceof HanseError) || error.code !== 'refused') throw error;
+      throw new SessionRefusal(error.message, { code: 'bad-message', cause: error });
+    }
+  }
+
   view({ subset, name, identityKey }: SessionMember): View {
     const served = this.#served(subset);
     if (served.roll.findActive(name)?.identityKey !== identityKey) {
@@ -109,8 +148,14 @@ export class Membership implements MembershipGate {
     return this.#dependencies.views.current(served);
   }
 
-  isMember(subset: SubsetName, key: WireguardPublicKey): boolean {
-    return this.#served(subset).roll.findByWireguardKey(key)?.state === 'active';
+  mayBeHeld(subset: SubsetName, key: WireguardPublicKey): boolean {
+    const { directory, subsets } = this.#dependencies;
+    const own = this.#served(subset).roll.findByWireguardKey(key);
+    // After the VPN has left the keying mode with one key, its members part by themselves, without a loss.
+    if (own || !directory.sharedKey) return own?.state === 'active';
+    if (directory.sharedKey.departed.some((departed) => departed.key === key)) return false;
+    const others = subsets.serving().flatMap(({ roll }) => roll.findByWireguardKey(key) ?? []);
+    return others.every(({ state }) => state === 'active');
   }
 
   /** A followed roll may not have what was written a moment ago, so that a no is the store's to say. */
@@ -126,27 +171,6 @@ export class Membership implements MembershipGate {
       code: 'unavailable',
       retryable: true,
     });
-  }
-
-  /**
-   * Whether the invite has ended is the roll's to say: whoever was admitted before its end may
-   * present the token again when the answer was lost.
-   */
-  async #checkToken(token: string): Promise<{ subset: ActingSubset; claims: InviteClaims }> {
-    try {
-      const beforeAnyEnd = { nowMs: 0 };
-      const subset = this.#acting(readInviteToken(token, beforeAnyEnd).subset);
-      const claims = await verifyInviteToken(token, {
-        vpn: this.#dependencies.directory.vpn.name,
-        subset: subset.state.subset,
-        authorities: subset.authorities.certificates,
-        ...beforeAnyEnd,
-      });
-      return { subset, claims };
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error;
-      throw new SessionRefusal(error.message, { code: 'bad-token', cause: error });
-    }
   }
 
   /**
@@ -168,15 +192,6 @@ export class Membership implements MembershipGate {
       'another node has this WireGuard key: make a new one for this membership',
       { code: 'key-taken' },
     );
-  }
-
-  /** @throws SessionRefusal `wrong-master` */
-  #acting(name: SubsetName): ActingSubset {
-    try {
-      return this.#dependencies.subsets.require(name);
-    } catch (error) {
-      throw asWrongMaster(error);
-    }
   }
 
   /** Acting or following. @throws SessionRefusal `wrong-master` */
@@ -231,11 +246,4 @@ function refusalOf(
   return new SessionRefusal(`${name} is out of ${subset}: ${former.state}`, {
     code: former.state === 'banned' ? 'banned' : 'not-a-member',
   });
-}
-
-/** Whoever asks the wrong master, or one that is about to be it, is to ask another one. */
-function asWrongMaster(error: unknown): unknown {
-  if (!(error instanceof MasterError)) return error;
-  if (error.code !== 'not-acting' && error.code !== 'no-such-subset') return error;
-  return new SessionRefusal(error.message, { code: 'wrong-master', retryable: true, cause: error });
 }

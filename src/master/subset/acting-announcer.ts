@@ -1,10 +1,6 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import {
-  type ActingRecord,
-  actingRecordSchema,
-  decodeRecord,
-  encodeRecord,
-} from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import { type ActingRecord, actingRecordSchema } from '../../model/records/directory.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Log } from '../../runtime/log.ts';

@@ -1,5 +1,8 @@
+import { provableBlocks } from '../../core/address-binding.ts';
+import type { Blocks } from '../../core/addressing.ts';
 import type { MasterName } from '../../model/names.ts';
-import type { MemberRecord, SubsetRecord, VpnRecord } from '../../model/records.ts';
+import type { SubsetRecord, VpnRecord } from '../../model/records/directory.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import { isAbort } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
@@ -10,11 +13,13 @@ import type { Comparison, Store } from '../../store/store.ts';
 import type { SealingKey } from '../../trust/sealing.ts';
 import type { GroupKeyStore } from '../group-key-store.ts';
 import { Admissions } from './admissions.ts';
-import { openAuthorities, type SubsetAuthorities } from './authorities.ts';
+import { openAuthorities, type SubsetAuthorities, unboundMasters } from './authorities.ts';
 import { addBlock, needsBlock } from './block-growth.ts';
 import { Confirmations } from './confirmations.ts';
 import { Departures } from './departures.ts';
 import { Invites } from './invites.ts';
+import { Moves } from './moves.ts';
+import { Placements } from './placements.ts';
 import { Renewals } from './renewals.ts';
 import { takeIntoUse } from './restoration.ts';
 import { RollWriter } from './roll-writer.ts';
@@ -31,6 +36,8 @@ export interface ActingSubsetOptions {
   readonly fence: Comparison;
   /** The subset's record as the directory has it now. */
   readonly record: () => SubsetRecord;
+  /** Whether its members are believed only with addresses that their certificates prove. */
+  readonly mustProve: () => boolean;
 }
 
 export interface ActingSubsetDependencies {
@@ -62,7 +69,9 @@ export class ActingSubset {
   readonly departures: Departures;
   readonly confirmations: Confirmations;
   readonly renewals: Renewals;
+  readonly moves: Moves;
   readonly invites: Invites;
+  readonly placements: Placements;
   readonly #options: ActingSubsetOptions;
   readonly #dependencies: ActingSubsetDependencies;
   readonly #sweeper: Sweeper;
@@ -79,11 +88,14 @@ export class ActingSubset {
     this.#distrusted = loaded.distrusted;
     this.state = loaded.state;
     this.authorities = loaded.authorities;
-    this.admissions = new Admissions(this.state, dependencies);
+    const blocks = () => this.#blocksForMembers();
+    this.admissions = new Admissions(this.state, { ...dependencies, blocks });
     this.departures = new Departures(this.state, dependencies);
     this.confirmations = new Confirmations(this.state, dependencies);
     this.renewals = new Renewals(this.state, dependencies);
+    this.moves = new Moves(this.state, dependencies);
     this.invites = new Invites(this.state, dependencies);
+    this.placements = new Placements(this.state);
     this.#sweeper = new Sweeper(
       { state: this.state, master: options.master },
       { ...dependencies, departures: this.departures },
@@ -97,6 +109,26 @@ export class ActingSubset {
     dependencies: ActingSubsetDependencies,
   ): Promise<ActingSubset> {
     return new ActingSubset(await load(options, dependencies), options, dependencies);
+  }
+
+  /**
+   * Whose authority does not bind all blocks of the subset by now.
+   * @throws StoreError
+   */
+  async unboundMasters(signal: AbortSignal): Promise<readonly MasterName[]> {
+    const { record, subset } = this.state;
+    const { entries } = await this.#dependencies.store.range(authorityPrefix(subset), {}, signal);
+    return unboundMasters(record, entries, this.authorities.issuer);
+  }
+
+  #blocksForMembers(): Blocks {
+    const { record } = this.state;
+    if (!this.#options.mustProve()) return record;
+    const serving = [record.acting, ...record.backups];
+    return provableBlocks(
+      record,
+      serving.flatMap((master) => this.authorities.blocks.get(master) ?? []),
+    );
   }
 
   /** Does time's work until the signal is aborted. @throws what made the roll untrustworthy */
@@ -129,6 +161,13 @@ export class ActingSubset {
     const request = { vpn: this.#options.vpn, subset, takenCount: roll.takenCount };
     const block = await addBlock(request, this.#dependencies.directoryStore);
     if (!block) return;
+    if (this.#options.mustProve()) {
+      const { log } = this.#dependencies;
+      log.warn(
+        { subset, block },
+        'nobody gets an address of a new block until masters are renewed',
+      );
+    }
     const actor = `master:${this.#options.master}`;
     await this.state.commit(
       { then: [], audit: [{ action: 'block-added', actor, subject: block }] },

@@ -1,9 +1,12 @@
+import type { Blocks } from '../../core/addressing.ts';
 import {
   type AdmissionRefusal,
   type AdmissionRequest,
+  type ClaimedPlace,
   decideAdmission,
 } from '../../core/admission.ts';
-import { encodeRecord, type MemberRecord } from '../../model/records.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { inviteKey, inviteUseKey, memberKey } from '../../store/keys.ts';
 import type { KnownInvite } from './roll.ts';
@@ -13,6 +16,19 @@ export type AdmissionResult =
   | { readonly kind: 'admitted'; readonly member: MemberRecord; readonly repeated: boolean }
   | { readonly kind: 'refused'; readonly code: AdmissionRefusal; readonly message: string };
 
+export interface AdmissionsDependencies {
+  readonly clock: Clock;
+  /** Those that new members are to have addresses of, by now. */
+  readonly blocks: () => Blocks;
+}
+
+/** What a newcomer shows who was placed here, and what it is held to. */
+export interface PlacedAdmission {
+  readonly claim: ClaimedPlace;
+  /** See `AdmissionFacts`; asked when the decision is taken. */
+  readonly fullWith: () => number | undefined;
+}
+
 /**
  * Admits members. The decision is taken and entered into the roll in one go, so that two requests
  * can never be given the same thing; it is taken back when the store does not accept it. The
@@ -20,29 +36,39 @@ export type AdmissionResult =
  */
 export class Admissions {
   readonly #state: SubsetState;
-  readonly #clock: Clock;
+  readonly #dependencies: AdmissionsDependencies;
 
-  constructor(state: SubsetState, dependencies: { readonly clock: Clock }) {
+  constructor(state: SubsetState, dependencies: AdmissionsDependencies) {
     this.#state = state;
-    this.#clock = dependencies.clock;
+    this.#dependencies = dependencies;
   }
 
-  /** @throws MasterError, StoreError when the store did not accept it; nothing has changed then */
-  async admit(inviteId: string, request: AdmissionRequest): Promise<AdmissionResult> {
+  /**
+   * @param placed absent for whoever presents the invite itself
+   * @throws MasterError, StoreError when the store did not accept it; nothing has changed then
+   */
+  async admit(
+    inviteId: string,
+    request: AdmissionRequest,
+    placed?: PlacedAdmission,
+  ): Promise<AdmissionResult> {
     const { roll, inFlight, lifetimes, record } = this.#state;
     const name = roll.findInvite(inviteId)?.invite.memberName ?? request.name;
     // A name that is on its way in or out is decided on only when that has ended. From the last
     // look on there is no `await` before the roll has the member.
     while (inFlight.isBusy(name)) await inFlight.settled(name);
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#dependencies.clock.nowMs();
     const invite = roll.findInvite(inviteId);
     const decision = decideAdmission({
       nowMs,
       subset: record,
+      blocks: this.#dependencies.blocks(),
       roll,
       inviteId,
       invite,
       request,
+      claim: placed?.claim,
+      fullWith: placed?.fullWith(),
       certificateEndsAtMs: nowMs + lifetimes.certificateMs,
     });
     if (decision.kind === 'refuse') return { ...decision, kind: 'refused' };
@@ -70,13 +96,14 @@ export class Admissions {
     const { id } = invite.invite;
     const former = roll.findByName(name);
     const useKey = inviteUseKey(subset, id, inviteUse);
+    const released = invite.uses.get(inviteUse);
     roll.putMember(member);
     roll.putUse(id, inviteUse, { version: 1, member: name, identityKey });
     return inFlight.run(name, async () => {
       try {
         await this.#state.commit({
           if: [
-            { key: useKey, modRevision: 0 },
+            ...(released ? [] : [{ key: useKey, modRevision: 0 }]),
             { key: inviteKey(subset, id), createRevision: invite.createRevision },
           ],
           then: [
@@ -88,7 +115,8 @@ export class Admissions {
       } catch (error) {
         roll.deleteMember(name);
         if (former) roll.putMember(former);
-        roll.delete(useKey);
+        if (released) roll.putUse(id, inviteUse, released);
+        else roll.delete(useKey);
         throw error;
       }
       this.#state.events.rollChanged(subset);

@@ -6,13 +6,12 @@ import {
 } from '../../core/addressing.ts';
 import type { SubsetName } from '../../model/names.ts';
 import type { Prefix } from '../../model/prefix.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
 import {
   allocationRecordSchema,
-  decodeRecord,
-  encodeRecord,
   subsetRecordSchema,
   type VpnRecord,
-} from '../../model/records.ts';
+} from '../../model/records/directory.ts';
 import { allocationKey, subsetKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 

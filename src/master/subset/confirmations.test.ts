@@ -4,7 +4,8 @@ import { GovernedSubset, newcomer } from '../../../test/support/governed-subset.
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { until } from '../../../test/support/until.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
-import { encodeRecord, type MemberRecord } from '../../model/records.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import { memberKey, restoredKey, subsetKeyPrefix } from '../../store/keys.ts';
 
 const hamburg = parseSubsetName('hamburg');

@@ -1,5 +1,6 @@
 import type { MemberName } from '../../model/names.ts';
-import { encodeRecord, type MemberRecord } from '../../model/records.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { memberKey } from '../../store/keys.ts';
 import type { SubsetState } from './subset-state.ts';

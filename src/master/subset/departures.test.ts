@@ -3,7 +3,9 @@ import { after, before, test } from 'node:test';
 import { GovernedSubset, newcomer } from '../../../test/support/governed-subset.ts';
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
-import { auditRecordSchema, decodeRecord, memberRecordSchema } from '../../model/records.ts';
+import { auditRecordSchema } from '../../model/records/audit.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
+import { memberRecordSchema } from '../../model/records/roll.ts';
 import { auditPrefix, memberKey, subsetKeyPrefix } from '../../store/keys.ts';
 
 /** How far the clocks of two nodes may be apart. */

@@ -1,16 +1,13 @@
 import { type DepartureState, planDeparture } from '../../core/departure.ts';
 import type { MemberName } from '../../model/names.ts';
-import {
-  type AuditAction,
-  type BanRecord,
-  encodeRecord,
-  type MemberRecord,
-} from '../../model/records.ts';
+import type { AuditAction } from '../../model/records/audit.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { BanRecord, MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { KeyedQueue } from '../../runtime/keyed-queue.ts';
 import { banKey, memberKey } from '../../store/keys.ts';
 import type { Operation } from '../../store/store.ts';
-import type { StoredGroupKey } from '../group-key-store.ts';
+import type { RotationPlan, StoredGroupKey } from '../group-key-store.ts';
 import type { AuditNote } from './roll-writer.ts';
 import type { SubsetState } from './subset-state.ts';
 
@@ -87,6 +84,23 @@ export class Departures {
     action: Extract<AuditAction, `key-rotated${string}`> = 'key-rotated',
   ): Promise<StoredGroupKey> {
     return this.#write([], [{ action, actor, subject: this.#state.subset }], noChange);
+  }
+
+  /**
+   * Takes the key that all subsets are to have. Nothing happens when this subset has gone past its epoch.
+   * @throws MasterError `not-acting`; StoreError when it could not be written
+   */
+  async adopt(shared: Omit<StoredGroupKey, 'revision'>, actor: string): Promise<void> {
+    const note = { action: 'key-rotated', actor, subject: this.#state.subset } as const;
+    await this.#rotations.run('rotation', async () => {
+      if (this.#state.key.epoch >= shared.epoch) return;
+      await this.#replace(
+        this.#state.keys.planKey(shared, this.#state.key.epoch),
+        [],
+        [note],
+        noChange,
+      );
+    });
   }
 
   async #drain(): Promise<void> {
@@ -181,18 +195,27 @@ export class Departures {
     audit: readonly AuditNote[],
     onDurable: () => void,
   ): Promise<StoredGroupKey> {
-    return this.#rotations.run('rotation', async () => {
-      const { keys, key: current, subset, events } = this.#state;
+    return this.#rotations.run('rotation', () => {
+      const { keys, key: current } = this.#state;
       const rotation = keys.planRotation(current, this.#clock.nowMs());
-      const revision = await this.#state.commit(
-        { if: rotation.if, then: [...puts, ...rotation.then], audit },
-        rotation.next.epoch,
-      );
-      onDurable();
-      const key = { ...rotation.next, revision };
-      this.#state.replaceKey(key);
-      events.rollChanged(subset);
-      return key;
+      return this.#replace(rotation, puts, audit, onDurable);
     });
+  }
+
+  async #replace(
+    rotation: RotationPlan,
+    puts: readonly Operation[],
+    audit: readonly AuditNote[],
+    onDurable: () => void,
+  ): Promise<StoredGroupKey> {
+    const revision = await this.#state.commit(
+      { if: rotation.if, then: [...puts, ...rotation.then], audit },
+      rotation.next.epoch,
+    );
+    onDurable();
+    const key = { ...rotation.next, revision };
+    this.#state.replaceKey(key);
+    this.#state.events.rollChanged(this.#state.subset);
+    return key;
   }
 }

@@ -1,16 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import type { MemberName, OperatorName } from '../../model/names.ts';
-import { encodeRecord, type InviteRecord } from '../../model/records.ts';
+import type { MemberName, OperatorName, SubsetName } from '../../model/names.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { IdentityKey } from '../../model/records/parts.ts';
+import type { InviteRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { banKey, inviteKey } from '../../store/keys.ts';
 import { MasterError } from '../master-error.ts';
 import type { SubsetState } from './subset-state.ts';
 
+/** What an invite is in each of its subsets, when placement decides which of them a newcomer gets. */
+export interface PlacedInvite {
+  /** The same in all of them. */
+  readonly id: string;
+  readonly home: SubsetName;
+  /** For the home subset. */
+  readonly candidates: readonly SubsetName[];
+}
+
 export interface InviteRequest {
   readonly uses: number;
   readonly lifetimeMs: number;
   readonly memberName?: MemberName | undefined;
+  readonly identityKey?: IdentityKey | undefined;
+  readonly isNamedByInvite?: true | undefined;
   readonly createdBy: OperatorName;
+  readonly placed?: PlacedInvite;
 }
 
 /** Who may come in: invites, and the bans that outlast them. */
@@ -23,15 +37,23 @@ export class Invites {
     this.#clock = dependencies.clock;
   }
 
+  /** @throws MasterError `refused` when there is an invite with the id, and as `SubsetState.commit` */
   async create(request: InviteRequest): Promise<InviteRecord> {
     const { subset, roll } = this.#state;
     const nowMs = this.#clock.nowMs();
+    const { placed } = request;
+    const id = placed?.id ?? randomUUID();
+    if (roll.findInvite(id)) throw invitedBefore(id, subset);
     const invite: InviteRecord = {
       version: 1,
-      id: randomUUID(),
+      id,
       uses: request.uses,
       expiresAtMs: nowMs + request.lifetimeMs,
       ...(request.memberName ? { memberName: request.memberName } : {}),
+      ...(request.identityKey ? { identityKey: request.identityKey } : {}),
+      ...(request.isNamedByInvite ? { isNamedByInvite: true } : {}),
+      ...(placed ? { placedBy: placed.home } : {}),
+      ...(placed?.home === subset ? { candidates: [...placed.candidates] } : {}),
       createdAtMs: nowMs,
       createdBy: request.createdBy,
     };
@@ -86,4 +108,11 @@ export class Invites {
     });
     for (const key of keys) roll.delete(key);
   }
+}
+
+function invitedBefore(id: string, subset: SubsetName): MasterError {
+  return new MasterError(`there is an invite ${id} in ${subset} already`, {
+    code: 'refused',
+    fields: { reason: 'invited-before', invite: id, subset },
+  });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type MasterName, parseMasterName, parseSubsetName } from '../../model/names.ts';
-import type { ActingLease } from '../../model/records.ts';
+import type { ActingLease } from '../../model/records/roll.ts';
 import { awaitOpportunity, type CandidateDependencies } from './lease-candidate.ts';
 import type { SeenLease } from './roll-follower.ts';
 

@@ -1,6 +1,6 @@
 import { preferenceOrder } from '../../core/master-preference.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import type { ActingLease } from '../../model/records.ts';
+import type { ActingLease } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Directory } from '../directory/directory.ts';

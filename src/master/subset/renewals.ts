@@ -1,7 +1,7 @@
 import type { MemberName, SubsetName } from '../../model/names.ts';
-import { encodeRecord, type MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { memberKey } from '../../store/keys.ts';
+import { changeMember } from './member-change.ts';
 import type { SubsetState } from './subset-state.ts';
 
 /** Changes to members that stay: younger certificates, and what is learnt of other subsets. */
@@ -39,17 +39,6 @@ export class Renewals {
   }
 
   #change(name: MemberName, change: (member: MemberRecord) => MemberRecord): Promise<MemberRecord> {
-    const { inFlight, roll, subset } = this.#state;
-    return inFlight.run(name, async () => {
-      const before = this.#state.requireMember(name);
-      const member = change(before);
-      if (member === before) return member;
-      await this.#state.commit({
-        then: [{ put: memberKey(subset, name), value: encodeRecord(member) }],
-        audit: [],
-      });
-      roll.putMember(member);
-      return member;
-    });
+    return changeMember(this.#state, name, { change });
   }
 }

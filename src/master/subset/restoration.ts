@@ -1,5 +1,6 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import { decodeRecord, restoredRecordSchema } from '../../model/records.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
+import { restoredRecordSchema } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { restoredKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';

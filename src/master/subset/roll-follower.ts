@@ -1,11 +1,11 @@
 import type { SubsetName } from '../../model/names.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
 import {
   type ActingLease,
   actingLeaseSchema,
-  decodeRecord,
   isInRoll,
   type MemberRecord,
-} from '../../model/records.ts';
+} from '../../model/records/roll.ts';
 import { Backoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
@@ -31,6 +31,8 @@ export interface SeenLease {
 export interface RollFollowerEvents {
   /** Out of the roll, by a change that is in the store. */
   departed(member: MemberRecord): void;
+  /** The member is to hear of its order; repeated whenever its record changes, or the whole roll was read. */
+  moveOrdered(member: MemberRecord): void;
   keyChanged(served: ServedSubset): void;
   /** Also after the whole roll was read. */
   rollChanged(subset: SubsetName): void;
@@ -171,6 +173,7 @@ export class RollFollower {
     this.#seeLease(lease);
     for (const member of before ? departedSince(before.roll, roll) : []) events.departed(member);
     if (before?.key.epoch !== key.epoch) events.keyChanged(this.#followed);
+    for (const member of roll.members()) if (member.moving) events.moveOrdered(member);
     events.rollChanged(subset);
     this.#wake();
   }
@@ -199,6 +202,9 @@ export class RollFollower {
     if (followed.read && revision >= followed.read.endRevision) followed.read = undefined;
     for (const member of departed) events.departed(member);
     if (followed.key.epoch !== epoch) events.keyChanged(followed);
+    for (const member of changedMembers(changes, followed.roll)) {
+      if (member.moving) events.moveOrdered(member);
+    }
     events.rollChanged(this.#subset);
     this.#wake();
   }
@@ -249,6 +255,14 @@ function changeRoll(change: Change, roll: Roll): readonly MemberRecord[] {
   const before = name && roll.findByName(name);
   roll.apply(change);
   return before && isInRoll(before) ? isOut(before, roll) : [];
+}
+
+/** As they are now, those that are still in the roll's records. */
+function changedMembers(changes: readonly Change[], roll: Roll): readonly MemberRecord[] {
+  return changes.flatMap((change) => {
+    const name = change.kind === 'put' ? roll.memberNameOf(change.entry.key) : undefined;
+    return (name && roll.findByName(name)) ?? [];
+  });
 }
 
 function departedSince(before: Roll, now: Roll): readonly MemberRecord[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import { type AuditAction, type AuditRecord, encodeRecord } from '../../model/records.ts';
+import type { AuditAction, AuditRecord } from '../../model/records/audit.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
 import type { Epoch } from '../../model/wireguard-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';

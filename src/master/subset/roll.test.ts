@@ -6,7 +6,8 @@ import { newcomer } from '../../../test/support/governed-subset.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { parseAddress } from '../../model/prefix.ts';
-import { encodeRecord, type InviteRecord, type MemberRecord } from '../../model/records.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { InviteRecord, MemberRecord } from '../../model/records/roll.ts';
 import { banKey, inviteKey, inviteUseKey, memberKey, subsetKeyKey } from '../../store/keys.ts';
 import type { Operation } from '../../store/store.ts';
 import { Roll } from './roll.ts';
@@ -128,6 +129,42 @@ test('entries of other kinds are passed over, and a broken one is named', () => 
     code: 'invalid',
     message: 'the record roll/hamburg/member/anna is not JSON',
   });
+});
+
+test('who has moved or is about to counts elsewhere, and who is expected counts here', () => {
+  const bremen = parseSubsetName('bremen');
+  const nowMs = 10;
+  const roll = new Roll(hamburg);
+  const order: MemberRecord['moving'] = {
+    ...{ to: bremen, inviteId: inviteIds[1] ?? '', token: '', graceMs: 0 },
+    ...{ orderedAtMs: 1, expiresAtMs: 20, by: 'operator:ada' },
+  };
+  const movedTo = { subset: bremen, atMs: 5, leavesAtMs: 15 };
+  roll.putMember({ ...member(0, 0, 'active'), moving: order });
+  roll.putMember({ ...member(1, 1, 'active'), movedTo });
+  roll.putMember(member(2, 2, 'suspended'));
+  roll.putMember({ ...member(3, 3, 'left'), movedTo });
+  assert.equal(roll.countedAt(nowMs), 1);
+  assert.equal(roll.countedAt(20), 2, 'the order is over, and nobody went');
+  roll.putMember(member(1, 1, 'left'));
+  assert.equal(roll.countedAt(nowMs), 1, 'the grace period is over');
+
+  const [expected = '', own = ''] = inviteIds;
+  const [stays, coming] = [identities[0]?.identityKey, identities[1]?.identityKey];
+  roll.putInvite({ ...invite(own), expiresAtMs: 15 }, 1);
+  if (stays) roll.putInvite({ ...invite(own), uses: 1, expiresAtMs: 15, identityKey: stays }, 1);
+  assert.equal(roll.countedAt(nowMs), 1, 'who is here already is not expected');
+  const awaited = { ...invite(expected), uses: 1, expiresAtMs: 15 };
+  if (coming) roll.putInvite({ ...awaited, identityKey: coming }, 1);
+  assert.equal(roll.countedAt(nowMs), 2);
+  assert.equal(roll.countedAt(15), 1, 'the invite has ended');
+  const { identityKey, name } = newcomer('node-1');
+  roll.putUse(expected, 0, { version: 1, member: name, identityKey });
+  assert.equal(roll.countedAt(nowMs), 1, 'it has come, and is gone');
+  roll.delete(inviteUseKey(hamburg, expected, 0));
+  assert.equal(roll.countedAt(nowMs), 2);
+  roll.delete(inviteKey(hamburg, expected));
+  assert.equal(roll.countedAt(nowMs), 1, 'the invite is revoked');
 });
 
 test('a renewal does not move where the next address is looked for', () => {

@@ -1,11 +1,11 @@
 import type { MasterName, MemberName, SubsetName } from '../../model/names.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
+import type { SubsetRecord } from '../../model/records/directory.ts';
 import {
   type ActingLease,
-  decodeRecord,
   type MemberRecord,
   memberRecordSchema,
-  type SubsetRecord,
-} from '../../model/records.ts';
+} from '../../model/records/roll.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import { authorityKey, memberKey, subsetKeyKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';

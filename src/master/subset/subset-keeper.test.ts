@@ -5,7 +5,8 @@ import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { until } from '../../../test/support/until.ts';
 import { parseMasterName, parseSubsetName } from '../../model/names.ts';
-import { decodeRecord, encodeRecord, subsetRecordSchema } from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import { subsetRecordSchema } from '../../model/records/directory.ts';
 import { authorityKey, leaseKey, subsetKey } from '../../store/keys.ts';
 
 const hamburg = parseSubsetName('hamburg');

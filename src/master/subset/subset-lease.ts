@@ -1,5 +1,6 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import { type ActingLease, encodeRecord } from '../../model/records.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import type { ActingLease } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Log } from '../../runtime/log.ts';

@@ -1,13 +1,9 @@
 import type { EndReason } from '../../api/messages.ts';
 import { describeSuspension } from '../../core/admission.ts';
 import type { MemberName, SubsetName } from '../../model/names.ts';
-import {
-  type AuditRecord,
-  isInRoll,
-  type Lifetimes,
-  type MemberRecord,
-  type SubsetRecord,
-} from '../../model/records.ts';
+import type { AuditRecord } from '../../model/records/audit.ts';
+import type { Lifetimes, SubsetRecord } from '../../model/records/directory.ts';
+import { isInRoll, type MemberRecord } from '../../model/records/roll.ts';
 import { KeyedQueue } from '../../runtime/keyed-queue.ts';
 import type { GroupKeyStore, StoredGroupKey } from '../group-key-store.ts';
 import { MasterError } from '../master-error.ts';
@@ -20,6 +16,8 @@ export interface SubsetEvents {
   /** Members came or went: the gateway has to follow. */
   rollChanged(subset: SubsetName): void;
   keyChanged(served: ServedSubset): void;
+  /** The member is to hear of its order. */
+  moveOrdered(member: MemberRecord): void;
   /** The member is out; its session has to end. */
   ended(member: MemberRecord, reason: EndReason): void;
   audited(entry: AuditRecord): void;
@@ -152,13 +150,10 @@ export class SubsetState implements ServedSubset {
     const member = this.roll.findByName(name);
     if (member && isInRoll(member)) return member;
     if (!member) throw noSuchMember(name, this.subset);
-    throw new MasterError(
-      `${name} is not in ${this.subset} any more: it was ${member.state} at ${isoTime(member.endedAtMs)}`,
-      {
-        code: 'not-active',
-        fields: { member: name, subset: this.subset, state: member.state },
-      },
-    );
+    throw new MasterError(`${name} is not in ${this.subset} any more: it ${describeEnd(member)}`, {
+      code: 'not-active',
+      fields: { member: name, subset: this.subset, state: member.state },
+    });
   }
 }
 
@@ -167,6 +162,12 @@ export function noSuchMember(member: MemberName, subset: SubsetName): MasterErro
     `there is no member ${member} in ${subset}: "hanse member list --subset ${subset}" shows them`,
     { code: 'no-such-member', fields: { member, subset } },
   );
+}
+
+function describeEnd({ name, state, movedTo, endedAtMs }: MemberRecord): string {
+  const how = state === 'left' ? 'left' : `was ${state}`;
+  const where = movedTo ? `, and is ${name}.${movedTo.subset} now` : '';
+  return `${how} at ${isoTime(endedAtMs)}${where}`;
 }
 
 function isoTime(atMs: number | undefined): string {

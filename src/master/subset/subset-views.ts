@@ -1,4 +1,5 @@
 import type { MasterContact, View } from '../../api/messages.ts';
+import { failoverSpreadMs } from '../../core/failover-spread.ts';
 import { rendezvousPort } from '../../core/gateway-plan.ts';
 import { preferenceOrders } from '../../core/master-preference.ts';
 import type { SubsetName } from '../../model/names.ts';
@@ -15,12 +16,6 @@ export interface ViewStep {
   readonly onlyKey: boolean;
 }
 
-/** Members that have to find another master at once: as many a second as one of them can take. */
-const spreadMsPerMember = 2;
-/** Members that know half or twice of what they should are told with the next key. */
-const spreadTolerance = 2;
-const [shortestSpreadMs, longestSpreadMs] = [256, 65_536];
-
 /** What the members of each subset have to know, kept so that a view that says nothing new is not sent. */
 export class SubsetViews {
   readonly #directory: Directory;
@@ -32,12 +27,12 @@ export class SubsetViews {
 
   /**
    * The newest view. Its `spreadMs` follows the roll at any time, for whoever joins or comes back; it is
-   * no reason for a new view.
+   * no reason for a new view, because heartbeats bring it to all others.
    * @throws MasterError `not-acting` before there was one
    */
   current({ subset, roll }: Pick<ServedSubset, 'subset' | 'roll'>): View {
     const view = this.#views.get(subset);
-    if (view) return { ...view, spreadMs: spreadMsOf(roll.activeCount) };
+    if (view) return { ...view, spreadMs: failoverSpreadMs(roll.activeCount) };
     throw new MasterError(`this master does not serve ${subset} yet: ask again`, {
       code: 'not-acting',
       fields: { subset },
@@ -51,19 +46,20 @@ export class SubsetViews {
     if (!masters) return undefined;
     const before = this.#views.get(subset);
     const { acting, backups, orders } = masters;
-    const isSame = before !== undefined && sameMasters(before, masters);
-    if (isSame && before.key.epoch === key.epoch) return undefined;
-    const spreadMs = spreadMsOf(roll.activeCount);
-    const onlyKey = isSame && isNear(before.spreadMs, spreadMs);
+    const { keying, keyingPhase } = this.#directory;
+    const onlyKey =
+      before !== undefined && before.keying === keyingPhase && sameMasters(before, masters);
+    if (onlyKey && before.key.epoch === key.epoch) return undefined;
     // Of two stores perhaps, so that only the sum grows whichever of them has changed.
-    const revision = key.revision + masters.revision;
+    const revision = key.revision + Math.max(masters.revision, keying?.revision ?? 0);
     const view: View = {
       revision: before ? Math.max(revision, before.revision + 1) : revision,
       acting,
       backups,
       orders,
-      spreadMs: onlyKey ? before.spreadMs : spreadMs,
+      spreadMs: failoverSpreadMs(roll.activeCount),
       key: { epoch: key.epoch, groupKey: key.groupKey },
+      keying: keyingPhase,
     };
     this.#views.set(subset, view);
     return { view, previousRevision: before?.revision ?? 0, onlyKey };
@@ -108,14 +104,6 @@ type Masters = Pick<View, 'acting' | 'backups' | 'orders'>;
 function sameMasters(view: Masters, masters: Masters): boolean {
   const facts = ({ acting, backups, orders }: Masters) => JSON.stringify([acting, backups, orders]);
   return facts(view) === facts(masters);
-}
-
-function spreadMsOf(members: number): number {
-  return Math.min(longestSpreadMs, Math.max(shortestSpreadMs, members * spreadMsPerMember));
-}
-
-function isNear(oneMs: number, otherMs: number): boolean {
-  return Math.max(oneMs, otherMs) <= spreadTolerance * Math.min(oneMs, otherMs);
 }
 
 function contactOf({ record }: KnownMaster): MasterContact {

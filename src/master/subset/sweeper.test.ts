@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { GovernedSubset, newcomer } from '../../../test/support/governed-subset.ts';
-import { MasterBed } from '../../../test/support/master-bed.ts';
+import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { parseSubsetName } from '../../model/names.ts';
-import { invitePrefix, inviteUsePrefix, memberKey } from '../../store/keys.ts';
+import { invitePrefix, inviteUsePrefix, memberKey, placementPrefix } from '../../store/keys.ts';
 import { Sweeper } from './sweeper.ts';
 
 /** How far the clocks of two nodes may be apart. */
@@ -52,6 +53,34 @@ test('a member that is silent expires when its certificate has been over for the
   assert.deepEqual(
     audit.map(({ actor }) => actor),
     ['master:elbe'],
+  );
+});
+
+test('a member that has moved and does not leave is removed, and not before', async () => {
+  await using bench = await open('berlin');
+  const { subset, sweep } = bench;
+  const { name } = await subset.member('clara');
+  subset.connected.add(name);
+  const { moves, state } = subset.acting;
+  subset.clock.advance(1);
+  const nowMs = subset.clock.nowMs();
+  await moves.order(name, {
+    ...{ to: hamburg, inviteId: crypto.randomUUID(), token: 'hanse_x', graceMs: 60_000 },
+    ...{ expiresAtMs: nowMs + hourMs, by: 'operator:ada' },
+  });
+  await moves.finish(name, parseSubsetName('bremen'));
+  assert.equal(state.roll.findByName(name)?.movedTo, undefined, 'it was not ordered to bremen');
+  subset.clock.advance(1);
+  await moves.finish(name, hamburg);
+  subset.clock.advance(60_000 + 29_999);
+  await sweep();
+  assert.equal(state.roll.findByName(name)?.state, 'active');
+  subset.clock.advance(1);
+  await sweep();
+  assert.equal(state.roll.findByName(name)?.state, 'left');
+  assert.deepEqual(
+    (await subset.audit()).map(({ action, actor }) => `${action} ${actor}`).slice(-3),
+    ['member-move-ordered operator:ada', 'member-moved member:clara', 'member-left master:elbe'],
   );
 });
 
@@ -143,6 +172,23 @@ test('the uses of a revoked invite go with the next sweep', async () => {
   await subset.acting.invites.revoke(id, 'operator:ada');
   await sweep();
   assert.deepEqual((await bed.store.range(`${inviteUsePrefix(hamburg)}${id}`)).entries, []);
+});
+
+test('what an invite has placed goes with it', async () => {
+  await using bench = await open();
+  const { subset, sweep } = bench;
+  const id = randomUUID();
+  const placed = { id, home: hamburg, candidates: [hamburg] };
+  const { invites, placements } = subset.acting;
+  await invites.create({ uses: 1, lifetimeMs: 60_000, createdBy: operatorName, placed });
+  const { name: member, identityKey } = newcomer('ida');
+  const place = { version: 1, use: 0, turn: 1, member, identityKey, subset: hamburg } as const;
+  await placements.record(id, place);
+  assert.equal(subset.acting.state.roll.findInvite(id)?.counted, 1);
+  await invites.revoke(id, 'operator:ada');
+  await sweep();
+  assert.deepEqual((await bed.store.range(`${placementPrefix(hamburg)}${id}`)).entries, []);
+  assert.deepEqual([...subset.acting.state.roll.orphanedPlacements()], []);
 });
 
 test('a key grows old and is replaced, once', async () => {

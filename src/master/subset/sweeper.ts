@@ -1,8 +1,9 @@
 import { hasExpired, isReusable } from '../../core/departure.ts';
+import { hasOverstayed } from '../../core/move.ts';
 import type { MasterName, MemberName } from '../../model/names.ts';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { inviteKey, inviteUseKey, memberKey } from '../../store/keys.ts';
+import { inviteKey, inviteUseKey, memberKey, placementKey } from '../../store/keys.ts';
 import type { Departures } from './departures.ts';
 import type { SubsetState } from './subset-state.ts';
 
@@ -19,7 +20,7 @@ export interface SweeperDependencies {
   readonly isConnected: (member: MemberRecord) => boolean;
 }
 
-/** What time does to a subset: absent members expire, names come free, keys grow old. */
+/** What time does to a subset: absent members expire, moved ones leave, names come free, keys grow old. */
 export class Sweeper {
   readonly #state: SubsetState;
   readonly #dependencies: SweeperDependencies;
@@ -38,6 +39,7 @@ export class Sweeper {
   async sweep(): Promise<void> {
     const nowMs = this.#dependencies.clock.nowMs();
     await this.#expireAbsent(nowMs);
+    await this.#removeMoved(nowMs);
     await this.#releaseNames(nowMs);
     await this.#forgetInvites(nowMs);
     if (this.#state.key.createdAtMs + this.#state.lifetimes.keyRotationMs <= nowMs) {
@@ -52,6 +54,13 @@ export class Sweeper {
       (member) => hasExpired(member, lifetimes, nowMs) && !isConnected(member),
     );
     await Promise.all(absent.map(({ name }) => departures.remove(name, 'expired', this.#actor)));
+  }
+
+  /** They are members elsewhere, and were told when to leave. */
+  async #removeMoved(nowMs: number): Promise<void> {
+    const { departures } = this.#dependencies;
+    const moved = [...this.#state.roll.activeMembers()].filter((one) => hasOverstayed(one, nowMs));
+    await Promise.all(moved.map(({ name }) => departures.remove(name, 'left', this.#actor)));
   }
 
   async #releaseNames(nowMs: number): Promise<void> {
@@ -85,6 +94,8 @@ export class Sweeper {
       .filter(({ invite }) => invite.expiresAtMs + endedInviteMs <= nowMs);
     await this.#delete(ended.map(({ invite }) => inviteKey(subset, invite.id)));
     await this.#delete([...roll.orphanedUses()].map(([id, use]) => inviteUseKey(subset, id, use)));
+    const placements = [...roll.orphanedPlacements()];
+    await this.#delete(placements.map(([id, identity]) => placementKey(subset, id, identity)));
   }
 
   async #delete(keys: readonly string[]): Promise<void> {

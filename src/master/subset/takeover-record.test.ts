@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMasterName, parseSubsetName } from '../../model/names.ts';
-import type { FailoverRecord } from '../../model/records.ts';
+import type { FailoverRecord } from '../../model/records/roll.ts';
 import { planActingChange } from './takeover-record.ts';
 
 const subset = parseSubsetName('hamburg');

@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import {
-  type ActingChange,
-  decodeRecord,
-  encodeRecord,
-  type FailoverRecord,
-  failoverRecordSchema,
-} from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import type { ActingChange } from '../../model/records/directory.ts';
+import { type FailoverRecord, failoverRecordSchema } from '../../model/records/roll.ts';
 import { failoverKey, failoverPrefix } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 import type { Opportunity } from './lease-candidate.ts';

@@ -1,5 +1,6 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import type { ActingChange, ActingLease, SubsetRecord } from '../../model/records.ts';
+import type { ActingChange, SubsetRecord } from '../../model/records/directory.ts';
+import type { ActingLease } from '../../model/records/roll.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
@@ -112,7 +113,8 @@ export class Tenure {
     const loaded = follower.served;
     if (!loaded) throw new Error(`the roll of ${subset} was not read`);
     const { fence } = takeover.lease;
-    const options = { loaded, master, vpn: directory.vpn, fence, record };
+    const mustProve = () => directory.keyingPhase !== 'per-subset';
+    const options = { loaded, master, vpn: directory.vpn, fence, record, mustProve };
     return ActingSubset.open(options, this.#dependencies);
   }
 
