@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { describeError } from '../../model/error.ts';
-import type { Identity, VpnName } from '../../model/names.ts';
-import type { IdentityKey } from '../../model/records.ts';
+import { dnsNameOf, type Identity, type VpnName } from '../../model/names.ts';
+import type { IdentityKey } from '../../model/records/parts.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
-import { identityKeyOf, identityOfLeaf } from '../../trust/leaf-certificate.ts';
-import { TrustError } from '../../trust/trust-error.ts';
+import { identityKeyOf, identityOfLeaf, type LeafIdentity } from '../../trust/leaf-certificate.ts';
+import { TrustError, wrongUse } from '../../trust/trust-error.ts';
 
 /** Whoever is at the other end of a TLS connection, as far as it has proved. */
 export type Caller =
@@ -43,7 +43,8 @@ export async function identifyCaller(socket: TLSSocket, context: CallerContext):
     };
   }
   try {
-    if (socket.authorized) return known(certificate, context, false);
+    if (socket.isSessionReused()) return resumed(certificate, socket.authorized, context);
+    if (socket.authorized) return known(identityOfLeaf(certificate), context, false);
     // A self-signed certificate only carries a key, whose possession the handshake has proved.
     if (certificate.subject === certificate.issuer) return stranger(certificate);
     return await knownButExpired(certificate, context);
@@ -53,8 +54,7 @@ export async function identifyCaller(socket: TLSSocket, context: CallerContext):
   }
 }
 
-function known(certificate: X509Certificate, { vpn }: CallerContext, expired: boolean): Caller {
-  const leaf = identityOfLeaf(certificate);
+function known(leaf: LeafIdentity, { vpn }: CallerContext, expired: boolean): Caller {
   if (leaf.identity.vpn !== vpn) {
     throw new TrustError(`the certificate is for the VPN ${leaf.identity.vpn}, this is ${vpn}`, {
       code: 'wrong-vpn',
@@ -65,9 +65,39 @@ function known(certificate: X509Certificate, { vpn }: CallerContext, expired: bo
     kind: 'known',
     identity: leaf.identity,
     identityKey: leaf.publicKeySpkiSha256,
-    publicKey: spkiOf(certificate),
+    publicKey: Buffer.from(leaf.publicKeySpki),
     expired,
   };
+}
+
+/**
+ * A resumed handshake (RFC 8446 §2.2) proves that this process has checked the certificate before,
+ * whole path and key, and says nothing of the time since. Members have a use for that; for anybody else
+ * a ticket would only be a second key.
+ * @throws TrustError `expired`, `wrong-use`, `untrusted`; another handshake, without the ticket, can succeed
+ */
+function resumed(
+  certificate: X509Certificate,
+  wasAuthorized: boolean,
+  context: CallerContext,
+): Caller {
+  if (!wasAuthorized) {
+    throw new TrustError('the session to resume was not that of a valid certificate', {
+      code: 'untrusted',
+      fields: {},
+    });
+  }
+  const leaf = identityOfLeaf(certificate);
+  const { identity, notAfterMs } = leaf;
+  if (identity.kind !== 'member') throw wrongUse('only a member’s session is resumed');
+  if (notAfterMs < context.nowMs) {
+    const limit = new Date(notAfterMs).toISOString();
+    throw new TrustError(`the certificate of the session to resume expired at ${limit}`, {
+      code: 'expired',
+      fields: { name: dnsNameOf(identity), limit },
+    });
+  }
+  return known(leaf, context, false);
 }
 
 function stranger(certificate: X509Certificate): Caller {
@@ -94,7 +124,7 @@ async function knownButExpired(
   if (!expired) {
     throw new TrustError('TLS does not accept the certificate', { code: 'untrusted', fields: {} });
   }
-  return known(certificate, context, true);
+  return known(leaf, context, true);
 }
 
 /** Without the root, which a self-signed last certificate is. */

@@ -23,7 +23,7 @@ export interface ControlServerOptions {
 }
 
 export interface ControlServerDependencies {
-  readonly routes: OperatorRoutesDependencies;
+  readonly routes: Omit<OperatorRoutesDependencies, 'log'>;
   readonly sessions: Pick<SessionListener, 'upgrade'>;
   readonly carriers: Pick<CarrierListener, 'upgrade'>;
   readonly received: (sender: string, kind: string) => void;
@@ -33,6 +33,11 @@ export interface ControlServerDependencies {
 /** No request is larger than a certificate chain and a few words. */
 const maxBodyBytes = 64 * 1024;
 const handshakeTimeoutMs = 10_000;
+/**
+ * How long a member may resume with a ticket, if its certificate is still valid then. OpenSSL makes the
+ * key of the tickets when the server starts: it is no other master's, never on a disk, and gone with the process.
+ */
+const ticketLifeSeconds = 24 * 3_600;
 /** Members answer the goodbye of a session at once. */
 const closeGraceMs = 1_000;
 /** Pending TCP connections, for when a whole subset comes back at once. */
@@ -59,7 +64,7 @@ export class ControlServer implements AsyncDisposable {
     dependencies: ControlServerDependencies,
   ): Promise<ControlServer> {
     const { app, server } = createApp(options, dependencies.log);
-    addOperatorRoutes(app, dependencies.routes);
+    addOperatorRoutes(app, { ...dependencies.routes, log: dependencies.log });
     const tunnels = new TunnelRelay({ ...dependencies.routes, received: dependencies.received });
     const { sessions, carriers } = dependencies;
     server.on('upgrade', (request, socket, head) => {
@@ -127,5 +132,6 @@ function tlsOptions({ certificate, privateKey, rootCertificate }: ControlServerO
     rejectUnauthorized: false,
     minVersion: 'TLSv1.3' as const,
     handshakeTimeout: handshakeTimeoutMs,
+    sessionTimeout: ticketLifeSeconds,
   };
 }

@@ -1,5 +1,6 @@
 import type { EndpointDefinition } from '../../api/endpoint-definition.ts';
 import * as api from '../../api/failover-endpoints.ts';
+import { reportMove } from '../../api/move-endpoints.ts';
 import type { EndpointHandler } from '../../api/server/serve-endpoint.ts';
 import type { MasterName } from '../../model/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -40,7 +41,9 @@ export function addFailoverRoutes(serve: Serve, dependencies: FailoverRoutesDepe
     const by = describeCaller(caller.identity);
     return drains.drain({ master: params.master, by, waitMs: body.waitMs }, signal);
   });
-  serve(api.returnMaster, async ({ params }, { signal }) => drains.return(params.master, signal));
+  serve(api.returnMaster, async ({ params }, { caller, signal }) =>
+    drains.return({ master: params.master, by: describeCaller(caller.identity) }, signal),
+  );
   serve(api.listFailovers, async ({ params, query }, { signal }) => {
     const store = subsets.requireStore(params.subset);
     return { failovers: await readFailovers(params.subset, query.limit, store, signal) };
@@ -67,6 +70,11 @@ function addBackupRoutes(serve: Serve, dependencies: FailoverRoutesDependencies)
   serve(api.leaveForBackup, async ({ params, body }, { caller }) => {
     access.requireServing(caller, params.subset, directory);
     await backups.leave(params, body.identityKey);
+    return {};
+  });
+  serve(reportMove, async ({ params, body }, { caller }) => {
+    access.requireServing(caller, params.subset, directory);
+    await backups.reportMove(params, body);
     return {};
   });
   serve(api.acknowledgeForBackup, async ({ params, body }, { caller }) => {

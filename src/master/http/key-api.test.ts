@@ -125,10 +125,13 @@ test('the status tells the age of the key and who has not confirmed it, and neve
     subset: 'hamburg',
     master: 'elbe',
     epoch: key.epoch,
+    shared: false,
     createdAtMs: key.createdAtMs,
     rotatesAtMs: key.createdAtMs + rotationMs,
     members: 2,
     pending: [{ member: 'mute-2', connected: true }],
+    unboundMasters: [],
+    unprovedMembers: [],
   });
   assert.ok(!JSON.stringify(seen).includes(key.groupKey));
   // Who has confirmed it and goes away has confirmed it.

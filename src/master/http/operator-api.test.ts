@@ -14,6 +14,8 @@ import type { OperatorClient } from '../../api/client/operator-client.ts';
 import * as api from '../../api/endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../../model/names.ts';
+import { encodeRecord } from '../../model/records/codec.ts';
+import { auditKey, vpnAuditKey } from '../../store/keys.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const berlin = parseSubsetName('berlin');
@@ -115,6 +117,14 @@ test('nobody but an operator may use an operator’s endpoint, and every refusal
       assert.match(String(body['message']), message);
       assert.equal(await elbe.refused(countedAs), before + 1);
     }
+  }
+});
+
+test('who may not ask is told so before anything of what he sends is read', async () => {
+  const path = '/v1/placement/policy?ifRevision=0';
+  for (const node of [undefined, await joined('reader'), await masterCredentials()]) {
+    const { status, body } = await ask(node, path, { method: 'PUT', body: '{"text":' });
+    assert.deepEqual([status, body['code']], [403, 'not-permitted']);
   }
 });
 
@@ -321,6 +331,23 @@ test('the audit log tells who did what, newest first', async () => {
   assert.ok(
     entries.some(({ action, subject }) => action === 'member-unbanned' && subject === 'victim-2'),
   );
+});
+
+test('what a later version has written into the audit logs is shown as it is, and hides nothing else', async () => {
+  const entry = { version: 1, action: 'flag-hoisted', actor: 'operator:ada', master: 'elbe' };
+  const ofSubset = { ...entry, atMs: 1, subset: hamburg, subject: 'anna', epoch: 1, colour: 'red' };
+  const ofVpn = { ...entry, atMs: 1, subject: 'fleet' };
+  const then = [
+    { put: auditKey(hamburg, 1, 'later'), value: encodeRecord(ofSubset) },
+    { put: vpnAuditKey(1, 'later'), value: encodeRecord(ofVpn) },
+  ];
+  await bed.store.transact({ if: [], then });
+  const query = { limit: 1_000 };
+  const { entries } = await operator.call(api.listAudit, { params: { subset: hamburg }, query });
+  assert.ok(entries.length > 1);
+  assert.deepEqual([entries.at(-1)?.action, entries.at(-1)?.subject], ['flag-hoisted', 'anna']);
+  const vpn = await operator.call(api.listVpnAudit, { query });
+  assert.deepEqual(vpn.entries.at(-1), ofVpn);
 });
 
 test('live events tell of memberships, sessions and refusals as they happen', async () => {

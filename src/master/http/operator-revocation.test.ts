@@ -129,6 +129,12 @@ test('done again it changes nothing, and of nobody it is an error that names tho
   await operator('hans');
   const first = await revoke('hans');
   assert.deepEqual(await revoke('hans'), first);
+  const { entries } = await ada.call(api.listVpnAudit, {});
+  const ofHans = entries.filter(({ subject }) => subject === 'hans');
+  assert.deepEqual(
+    ofHans.map(({ action, actor }) => [action, actor]),
+    [['operator-revoked', `operator:${operatorName}`]],
+  );
   await assert.rejects(revoke('nobody'), {
     code: 'no-such-operator',
     message: /the VPN has: ada, .*hans/,

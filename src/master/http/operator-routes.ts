@@ -1,19 +1,35 @@
 import type { FastifyInstance } from 'fastify';
+import type { z } from 'zod';
 import { directoryView } from '../../api/directory-view.ts';
 import * as api from '../../api/endpoints.ts';
-import { getKeyStatus, rotateKey } from '../../api/key-endpoints.ts';
+import {
+  changeKeying,
+  getKeyStatus,
+  getUnboundHere,
+  getUnboundMasters,
+  rotateKey,
+} from '../../api/key-endpoints.ts';
+import { orderMove as orderMoveEndpoint } from '../../api/move-endpoints.ts';
 import { listOperators, revokeOperator } from '../../api/operator-endpoints.ts';
-import { getMemberPaths } from '../../api/path-endpoints.ts';
+import { getMemberPaths, introduceMember } from '../../api/path-endpoints.ts';
+import * as placing from '../../api/placing-endpoints.ts';
 import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
-import type { SubsetName } from '../../model/names.ts';
-import { auditRecordSchema, decodeRecord } from '../../model/records.ts';
+import { auditRecordSchema, vpnAuditRecordSchema } from '../../model/records/audit.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { auditPrefix } from '../../store/keys.ts';
+import type { Log } from '../../runtime/log.ts';
+import { auditPrefix, vpnAuditPrefix } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { GatewayKeeper } from '../gateway/gateway-keeper.ts';
-import { MasterError } from '../master-error.ts';
+import type { MemberTraffic } from '../gateway/member-traffic.ts';
+import type { DistantPairs } from '../introductions/distant-pairs.ts';
+import type { Seeking } from '../introductions/seeking.ts';
+import { findUnbound, findUnboundHere } from '../keying/unbound-masters.ts';
+import type { MasterLinks } from '../master-links.ts';
+import type { Transfers } from '../measuring/transfers.ts';
 import type { LiveEvents } from '../observability/live-events.ts';
+import type { PlaceLookup } from '../place/place-lookup.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { SubsetKeeper } from '../subset/subset-keeper.ts';
 import {
@@ -22,13 +38,22 @@ import {
   type Serve,
 } from './failover-routes.ts';
 import { recordAlsoIn } from './handlers/also-in-handler.ts';
-import { createInvite, describeInvites } from './handlers/invite-handlers.ts';
+import {
+  createInvite,
+  createPlacedInvite,
+  describeInvites,
+  releasePlace,
+  requireOperator,
+} from './handlers/invite-handlers.ts';
 import { KeyHandlers } from './handlers/key-handlers.ts';
+import { setKeying } from './handlers/keying-handler.ts';
 import { MemberHandlers } from './handlers/member-handlers.ts';
+import { orderMove } from './handlers/move-handlers.ts';
 import { OperatorHandlers } from './handlers/operator-handlers.ts';
-import { describePaths } from './handlers/path-handler.ts';
+import { answerIntroduction, describePaths } from './handlers/path-handler.ts';
 import { RemovalHandler } from './handlers/removal-handler.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';
+import { addPlacementRoutes } from './placement-routes.ts';
 
 export interface OperatorRoutesDependencies extends FailoverRoutesDependencies {
   readonly access: OperatorAccess;
@@ -36,9 +61,16 @@ export interface OperatorRoutesDependencies extends FailoverRoutesDependencies {
   readonly subsets: SubsetKeeper;
   readonly hub: SessionHub;
   readonly gateway: GatewayKeeper;
+  readonly traffic: MemberTraffic;
+  readonly links: MasterLinks;
+  readonly seeking: Seeking;
+  readonly distantPairs: DistantPairs;
   readonly events: LiveEvents;
   readonly store: Store;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly transfers: Transfers;
+  readonly places?: PlaceLookup;
   readonly describeStatus: () => Promise<api.MasterStatus>;
 }
 
@@ -61,6 +93,8 @@ export function addOperatorRoutes(
   addKeyRoutes(serve, dependencies);
   addOperatorsRoutes(serve, dependencies);
   addFailoverRoutes(serve, dependencies);
+  addPlacementRoutes(serve, dependencies);
+  dependencies.transfers.addRoutes(app);
 }
 
 function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
@@ -73,37 +107,50 @@ function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       acting: [...directory.actings.values()].map(({ record }) => record),
       drains: [...directory.drains.values()].map(({ record }) => record),
       backboneKey: directory.backboneKey,
+      keying: directory.keyingPhase,
     }),
   );
   serve(api.getStatus, () => dependencies.describeStatus());
   serve(api.watchEvents, async (_request, { signal }) => events.subscribe(signal));
   serve(api.listAudit, async ({ params, query }) => {
     const store = subsets.requireStore(params.subset);
-    return { entries: await readAudit(store, params.subset, query.limit) };
+    const prefix = auditPrefix(params.subset);
+    return { entries: await readAudit(auditRecordSchema, prefix, query.limit, store) };
   });
+  serve(api.listVpnAudit, async ({ query }) => ({
+    entries: await readAudit(vpnAuditRecordSchema, vpnAuditPrefix, query.limit, dependencies.store),
+  }));
 }
 
-async function readAudit(
-  store: Store,
-  subset: SubsetName,
+async function readAudit<S extends z.ZodType>(
+  schema: S,
+  prefix: string,
   limit: number,
-): Promise<ReturnType<typeof decodeAudit>[]> {
-  const { entries } = await store.range(auditPrefix(subset), { limit, reverse: true });
-  return entries.map(({ key, value }) => decodeAudit(key, value));
+  store: Store,
+): Promise<z.infer<S>[]> {
+  const { entries } = await store.range(prefix, { limit, reverse: true });
+  return entries.map(({ key, value }) => decodeRecord(schema, key, value));
 }
 
-const decodeAudit = (key: string, value: Uint8Array) => decodeRecord(auditRecordSchema, key, value);
-
-function addInviteRoutes(serve: Serve, { subsets, directory }: OperatorRoutesDependencies): void {
-  serve(api.createInvite, async ({ params, body }, { caller }) => {
-    const { identity } = caller;
-    if (identity.kind !== 'operator')
-      throw new MasterError('only operators invite', { code: 'not-permitted' });
-    return createInvite(subsets.require(params.subset), directory, {
+function addInviteRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
+  const { subsets, directory } = dependencies;
+  serve(api.createInvite, async ({ params, body }, { caller }) =>
+    createInvite(subsets.require(params.subset), directory, {
       ...body,
-      createdBy: identity.name,
+      createdBy: requireOperator(caller),
+    }),
+  );
+  serve(placing.createPlacedInvite, async ({ params, body }, { caller }) => {
+    const { id, home, candidates, ...request } = body;
+    return createPlacedInvite(subsets.require(params.subset), directory, {
+      ...request,
+      placed: { id, home, candidates },
+      createdBy: requireOperator(caller),
     });
   });
+  serve(placing.releasePlace, async ({ params, body }, { caller }) => ({
+    result: await releasePlace(params, body, caller, dependencies),
+  }));
   serve(api.listInvites, async ({ params }) => ({
     invites: describeInvites(subsets.require(params.subset)),
   }));
@@ -125,6 +172,9 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   );
   serve(getMemberPaths, ({ params }) =>
     describePaths(subsets.requireServed(params.subset), params.name, dependencies),
+  );
+  serve(introduceMember, ({ params, body }, { caller }) =>
+    answerIntroduction(subsets.requireServed(params.subset), body, caller.identity, dependencies),
   );
   serve(api.removeMember, async ({ params, body }, { caller, signal }) =>
     removals.remove(
@@ -148,6 +198,12 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       .invites.unban(params.name, describeCaller(caller.identity));
     return {};
   });
+  serve(orderMoveEndpoint, async ({ params, body }, { caller }) => {
+    const actor = describeCaller(caller.identity);
+    const request = { name: params.name, ...body, actor };
+    await orderMove(subsets.require(params.subset), request, dependencies);
+    return {};
+  });
   serve(api.recordAlsoIn, async ({ params, body }) => {
     await recordAlsoIn(
       subsets.require(params.subset),
@@ -161,7 +217,25 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
 function addKeyRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
   const { subsets } = dependencies;
   const keys = new KeyHandlers(dependencies);
-  serve(getKeyStatus, async ({ params }) => keys.describe(subsets.require(params.subset)));
+  serve(getKeyStatus, ({ params }, { signal }) =>
+    keys.describe(subsets.require(params.subset), signal),
+  );
+  const findAllUnbound = (signal: AbortSignal) => findUnbound(dependencies, signal);
+  serve(changeKeying, async ({ body }, { caller, signal }) => {
+    const by = describeCaller(caller.identity);
+    const setting = { ...dependencies, findUnbound: findAllUnbound };
+    return { phase: await setKeying(body.phase, by, setting, signal) };
+  });
+  serve(getUnboundMasters, async (_request, { signal }) => {
+    const { unbound, unknown } = await findAllUnbound(signal);
+    return {
+      unbound: unbound.map(({ subset, masters }) => ({ subset, masters: [...masters] })),
+      unknown: [...unknown],
+    };
+  });
+  serve(getUnboundHere, async (_request, { signal }) => ({
+    subsets: [...(await findUnboundHere(dependencies, signal))],
+  }));
   serve(rotateKey, async ({ params, body }, { caller, signal }) =>
     keys.rotate(
       subsets.require(params.subset),

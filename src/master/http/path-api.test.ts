@@ -1,31 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { directMember, directPath } from '../../../test/support/direct-member.ts';
-import { MasterBed } from '../../../test/support/master-bed.ts';
-import { RunningMaster } from '../../../test/support/running-master.ts';
+import { startLoneMaster } from '../../../test/support/lone-master.ts';
 import { until } from '../../../test/support/until.ts';
-import type { OperatorClient } from '../../api/client/operator-client.ts';
 import type { DirectPath } from '../../api/direct-messages.ts';
 import { getMemberPaths, type MemberPaths } from '../../api/path-endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 
 const hamburg = parseSubsetName('hamburg');
 
-let bed: MasterBed;
-let elbe: RunningMaster;
-let operator: OperatorClient;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-  operator = await bed.operator();
-});
-after(async () => {
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
-});
+const lone = await startLoneMaster();
+const { bed, master: elbe } = lone;
+const operator = await bed.operator();
 
-const live = (name: string, takesDirect = true) =>
-  directMember(name, { bed, master: elbe }, takesDirect);
+const live = (name: string, takesDirect = true) => directMember(name, lone, takesDirect);
 
 const path = (part: Partial<DirectPath> = {}) => directPath('peer', part);
 const pathsOf = (name: string): Promise<MemberPaths> =>

@@ -6,7 +6,7 @@ import type { Problem } from '../../api/endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { describeError } from '../../model/error.ts';
 import { parseDnsName } from '../../model/names.ts';
-import type { MasterRecord } from '../../model/records.ts';
+import type { MasterRecord } from '../../model/records/directory.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
 import { describeCaller, type OperatorAccess } from './operator-access.ts';

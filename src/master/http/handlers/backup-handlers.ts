@@ -1,11 +1,15 @@
 import type { RequestOf } from '../../../api/endpoint-definition.ts';
 import type { acknowledgeForBackup, handOver } from '../../../api/failover-endpoints.ts';
+import type { reportMove } from '../../../api/move-endpoints.ts';
 import type { MasterName, MemberName, SubsetName } from '../../../model/names.ts';
-import type { IdentityKey } from '../../../model/records.ts';
+import type { IdentityKey } from '../../../model/records/parts.ts';
+import type { Clock } from '../../../runtime/clock.ts';
 import type { Directory } from '../../directory/directory.ts';
 import { MasterError } from '../../master-error.ts';
 import type { MemberCertificates } from '../../member-certificates.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
+import type { ActingSubset } from '../../subset/acting-subset.ts';
+import { recordMove } from '../../subset/move-report.ts';
 import type { SubsetKeeper } from '../../subset/subset-keeper.ts';
 
 export interface BackupHandlersDependencies {
@@ -13,6 +17,7 @@ export interface BackupHandlersDependencies {
   readonly directory: Directory;
   readonly hub: SessionHub;
   readonly certificates: MemberCertificates;
+  readonly clock: Clock;
 }
 
 type OfSubset = { readonly subset: SubsetName };
@@ -35,14 +40,27 @@ export class BackupHandlers {
 
   /** @throws MasterError `refused` when the member's key is another; as `Departures.remove` */
   async leave({ subset, name }: OfMember, identityKey: IdentityKey): Promise<void> {
-    const { state, departures } = this.#dependencies.subsets.require(subset);
-    if (state.requireMember(name).identityKey !== identityKey) {
-      throw new MasterError(`${name} joined with another key than that`, {
-        code: 'refused',
-        fields: { member: name },
-      });
-    }
-    await departures.remove(name, 'left', `member:${name}`);
+    const acting = this.#requireKey({ subset, name }, identityKey);
+    await acting.departures.remove(name, 'left', `member:${name}`);
+  }
+
+  /** @throws MasterError `refused` when the member's key is another, or the report proves nothing */
+  async reportMove(
+    member: OfMember,
+    { identityKey, report }: RequestOf<typeof reportMove>['body'],
+  ): Promise<void> {
+    const acting = this.#requireKey(member, identityKey);
+    await recordMove(acting, { name: member.name, report }, this.#dependencies);
+  }
+
+  /** @throws MasterError `refused` when the member's key is another */
+  #requireKey({ subset, name }: OfMember, identityKey: IdentityKey): ActingSubset {
+    const acting = this.#dependencies.subsets.require(subset);
+    if (acting.state.requireMember(name).identityKey === identityKey) return acting;
+    throw new MasterError(`${name} joined with another key than that`, {
+      code: 'refused',
+      fields: { member: name },
+    });
   }
 
   /** What cannot be is passed over: a member that is out by now, or a key that is not there yet. */

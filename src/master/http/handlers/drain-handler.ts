@@ -1,7 +1,7 @@
 import type { DrainProgress } from '../../../api/failover-endpoints.ts';
 import { describeError } from '../../../model/error.ts';
 import type { MasterName } from '../../../model/names.ts';
-import { encodeRecord } from '../../../model/records.ts';
+import { encodeRecord } from '../../../model/records/codec.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { Deadline } from '../../../runtime/deadline.ts';
 import { drainKey, masterKey } from '../../../store/keys.ts';
@@ -11,6 +11,7 @@ import { MasterError } from '../../master-error.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { SubsetDuty } from '../../subset/subset-duty.ts';
 import type { SubsetKeeper } from '../../subset/subset-keeper.ts';
+import { putVpnAudit } from './vpn-audit.ts';
 
 export interface DrainHandlerDependencies {
   readonly master: MasterName;
@@ -51,9 +52,13 @@ export class DrainHandler {
     const { store, clock, directory } = this.#dependencies;
     const { master, by } = request;
     const startMs = clock.monotonicMs();
-    const value = encodeRecord({ version: 1, master, by, atMs: clock.nowMs() });
+    const atMs = clock.nowMs();
     const key = drainKey(master);
-    await store.transact({ if: [{ key, modRevision: 0 }], then: [{ put: key, value }] }, signal);
+    const then = [
+      { put: key, value: encodeRecord({ version: 1, master, by, atMs }) },
+      putVpnAudit({ action: 'master-drained', actor: by, atMs, master, subject: master }),
+    ];
+    await store.transact({ if: [{ key, modRevision: 0 }], then }, signal);
     while (!directory.drains.has(master)) await clock.sleep(lookEveryMs, signal);
     const deadline = new Deadline(request.waitMs, signal);
     return this.#empty(deadline, () => Math.round(clock.monotonicMs() - startMs));
@@ -61,12 +66,12 @@ export class DrainHandler {
 
   /** @throws MasterError `refused` when the master is another; StoreError */
   async return(
-    master: MasterName,
+    { master, by }: { readonly master: MasterName; readonly by: string },
     signal: AbortSignal,
   ): Promise<{ subsets: { subset: SubsetDuty['subset']; returned: boolean; reason?: string }[] }> {
     this.#requireSelf(master);
     const { directory, subsets, clock } = this.#dependencies;
-    await this.#endDrain(master, signal);
+    await this.#endDrain(master, by, signal);
     while (directory.drains.has(master)) await clock.sleep(lookEveryMs, signal);
     const own = subsets.duties().filter(({ subset }) => directory.homeOf(subset) === master);
     using deadline = new Deadline(returnTimeoutMs, signal);
@@ -129,15 +134,20 @@ export class DrainHandler {
   }
 
   /** The master's own record is written anew: what members are told may only get newer revisions. */
-  async #endDrain(master: MasterName, signal: AbortSignal): Promise<void> {
-    const { store } = this.#dependencies;
+  async #endDrain(master: MasterName, by: string, signal: AbortSignal): Promise<void> {
+    const { store, clock } = this.#dependencies;
     const [drain, record] = await Promise.all([
       store.get(drainKey(master), signal),
       store.get(masterKey(master), signal),
     ]);
     if (!drain || !record) return;
     const comparisons = [drain, record].map(({ key, modRevision }) => ({ key, modRevision }));
-    const then = [{ delete: drain.key }, { put: record.key, value: record.value }];
+    const atMs = clock.nowMs();
+    const then = [
+      { delete: drain.key },
+      { put: record.key, value: record.value },
+      putVpnAudit({ action: 'master-returned', actor: by, atMs, master, subject: master }),
+    ];
     const { succeeded } = await store.transact({ if: comparisons, then }, signal);
     if (succeeded) return;
     throw new MasterError('the record was changed by somebody else at the same time: ask again', {

@@ -1,6 +1,8 @@
 import type { KeyStatus, RotationProgress } from '../../../api/key-endpoints.ts';
 import type { MasterName } from '../../../model/names.ts';
+import type { Directory } from '../../directory/directory.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
+import { unprovedMembers } from '../../keying/unproved-members.ts';
 import type { ActingSubset } from '../../subset/acting-subset.ts';
 import {
   describePending,
@@ -11,6 +13,7 @@ import {
 export interface KeyHandlersDependencies extends KeyChangeDependencies {
   readonly master: MasterName;
   readonly gateway: GatewayKeeper;
+  readonly directory: Directory;
 }
 
 export interface RotationRequest {
@@ -29,9 +32,14 @@ export class KeyHandlers {
     this.#changes = new KeyChangeStream(dependencies);
   }
 
-  describe({ state }: ActingSubset): KeyStatus {
-    const { master, hub } = this.#dependencies;
+  /** @throws StoreError */
+  async describe(acting: ActingSubset, signal: AbortSignal): Promise<KeyStatus> {
+    const unboundMasters = await acting.unboundMasters(signal);
+    const { master, hub, directory } = this.#dependencies;
+    const { state } = acting;
     const { subset, roll, key, lifetimes } = state;
+    const mustProve = directory.keyingPhase !== 'per-subset';
+    const unproved = mustProve ? unprovedMembers(hub.sessionsOf(subset), roll) : [];
     const pending = [...roll.activeMembers()]
       .map(({ name }) => name)
       .filter((name) => !hub.hasApplied(subset, name, key.epoch));
@@ -39,10 +47,13 @@ export class KeyHandlers {
       subset,
       master,
       epoch: key.epoch,
+      shared: key.groupKey === directory.sharedKey?.groupKey,
       createdAtMs: key.createdAtMs,
       rotatesAtMs: key.createdAtMs + lifetimes.keyRotationMs,
       members: roll.activeCount,
       pending: describePending(state, pending.sort(), hub),
+      unboundMasters: [...unboundMasters],
+      unprovedMembers: unproved.toSorted(),
     };
   }
 

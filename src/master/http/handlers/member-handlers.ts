@@ -1,12 +1,18 @@
 import type { MemberSelection, MemberView } from '../../../api/endpoints.ts';
+import type { MeasuredView } from '../../../api/measured-view.ts';
 import { blockOrdinalOf } from '../../../core/addressing.ts';
 import { preferenceOrder, type ServingMasters } from '../../../core/master-preference.ts';
+import { medianOf } from '../../../core/measuring/round-trips.ts';
 import type { PeerObservation } from '../../../host/host.ts';
 import type { MemberName, SubsetName } from '../../../model/names.ts';
-import type { MemberRecord } from '../../../model/records.ts';
+import { addressSchema } from '../../../model/prefix.ts';
+import type { MemberRecord, MoveOrder } from '../../../model/records/roll.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Directory } from '../../directory/directory.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
+import type { MemberTraffic } from '../../gateway/member-traffic.ts';
+import type { PlaceLookup } from '../../place/place-lookup.ts';
+import type { MemberSession } from '../../session/member-session.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { Roll } from '../../subset/roll.ts';
 import type { ServedSubset } from '../../subset/served-subset.ts';
@@ -15,7 +21,9 @@ import { noSuchMember } from '../../subset/subset-state.ts';
 export interface MemberHandlersDependencies {
   readonly hub: SessionHub;
   readonly gateway: GatewayKeeper;
+  readonly traffic: MemberTraffic;
   readonly directory: Directory;
+  readonly places?: PlaceLookup;
   readonly clock: Clock;
 }
 
@@ -23,6 +31,7 @@ export interface MemberPage {
   readonly members: MemberView[];
   readonly next?: MemberName;
   readonly total: number;
+  readonly counted: number;
 }
 
 type Observations = ReadonlyMap<string, PeerObservation>;
@@ -55,6 +64,7 @@ export class MemberHandlers {
       members: page.map((member) => this.#view(member, observations)),
       ...(more ? { next: last.name } : {}),
       total: members.length,
+      counted: roll.countedAt(this.#dependencies.clock.nowMs()),
     };
   }
 
@@ -62,28 +72,60 @@ export class MemberHandlers {
   async show({ subset, roll }: ServedSubset, name: MemberName): Promise<MemberView> {
     const member = roll.findByName(name);
     if (!member) throw noSuchMember(name, subset);
-    return this.#view(member, await this.#observe());
+    const measured = this.#measuredView(member);
+    return { ...this.#view(member, await this.#observe()), ...(measured ? { measured } : {}) };
+  }
+
+  #measuredView({ subset, name, state }: MemberRecord): MeasuredView | undefined {
+    const { hub, clock } = this.#dependencies;
+    const session = state === 'active' ? hub.find(subset, name) : undefined;
+    if (!session) return undefined;
+    const { report, trust, roundTripsMs } = session.measured;
+    const medianMs = medianOf(roundTripsMs);
+    return {
+      ...(report
+        ? { report: { ageMs: clock.monotonicMs() - report.atMs, masters: [...report.masters] } }
+        : {}),
+      ...(medianMs === undefined
+        ? {}
+        : { session: { leastMs: Math.min(...roundTripsMs), medianMs } }),
+      verdict: trust.verdict,
+      isAlert: trust.isAlert,
+      ...this.#whereabouts(session),
+    };
+  }
+
+  /** Of the address that the session comes from. */
+  #whereabouts({ remote }: MemberSession): Pick<MeasuredView, 'place' | 'system'> {
+    const address = addressSchema.safeParse(remote.replace(/^::ffff:/, '')).data;
+    const { places } = this.#dependencies;
+    if (!places || !address) return {};
+    const [place, system] = [places.placeOf(address), places.systemOf(address)];
+    return { place, ...(system === undefined ? {} : { system }) };
   }
 
   async #observe(): Promise<Observations> {
-    return new Map(
-      (await this.#dependencies.gateway.observe()).map((peer) => [peer.publicKey, peer]),
-    );
+    const peers = await this.#dependencies.gateway.observe();
+    this.#dependencies.traffic.note(peers);
+    return new Map(peers.map((peer) => [peer.publicKey, peer]));
   }
 
   #view(member: MemberRecord, observations: Observations): MemberView {
     const serving = this.#serving(member.subset);
     const { home, acting, backups } = serving;
-    const { version: _version, addressIndex: _index, inviteId: _invite, ...shown } = member;
+    const { version: _version, addressIndex: _index, inviteId: _invite, moving, ...shown } = member;
     const session = this.#sessionView(member);
     const tunnel = observations.get(member.keys.acting);
+    const traffic = this.#dependencies.traffic.of(member);
     return {
       ...shown,
+      ...(moving ? { moving: withoutToken(moving) } : {}),
       acting,
       backups: [home, ...backups].filter((name) => name !== acting),
       order: [...preferenceOrder(serving, blockOrdinalOf(member.ipv6))],
       ...(session ? { session } : {}),
       ...(tunnel ? { tunnel: this.#tunnelView(tunnel) } : {}),
+      ...(traffic ? { traffic } : {}),
     };
   }
 
@@ -118,6 +160,10 @@ export class MemberHandlers {
       sentBytes,
     };
   }
+}
+
+function withoutToken({ token: _, ...order }: MoveOrder): MemberView['moving'] {
+  return order;
 }
 
 function selectMembers(roll: Roll, selection: MemberSelection): MemberRecord[] {

@@ -1,18 +1,16 @@
 import type { OperatorView } from '../../../api/operator-endpoints.ts';
-import type { OperatorName } from '../../../model/names.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  type OperatorRecord,
-  operatorRecordSchema,
-} from '../../../model/records.ts';
+import type { MasterName, OperatorName } from '../../../model/names.ts';
+import { decodeRecord, encodeRecord } from '../../../model/records/codec.ts';
+import { type OperatorRecord, operatorRecordSchema } from '../../../model/records/directory.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { operatorKey } from '../../../store/keys.ts';
 import type { Store } from '../../../store/store.ts';
 import type { Directory } from '../../directory/directory.ts';
 import { MasterError } from '../../master-error.ts';
+import { putVpnAudit } from './vpn-audit.ts';
 
 export interface OperatorHandlersDependencies {
+  readonly master: MasterName;
   readonly directory: Directory;
   /** The directory's. */
   readonly store: Store;
@@ -42,17 +40,21 @@ export class OperatorHandlers {
    * @throws MasterError `no-such-operator`; `conflict` when others keep changing the record; StoreError
    */
   async revoke(name: OperatorName, by: string, signal: AbortSignal): Promise<OperatorView> {
-    const { directory, clock, store } = this.#dependencies;
+    const { master, directory, clock, store } = this.#dependencies;
     const key = operatorKey(name);
     const entry = await store.get(key, signal);
     if (!entry) throw this.#unknown(name);
     const before = decodeRecord(operatorRecordSchema, key, entry.value);
     if (before.revoked) return viewOf(before);
-    const record = { ...before, revoked: { atMs: clock.nowMs(), by } };
+    const atMs = clock.nowMs();
+    const record = { ...before, revoked: { atMs, by } };
     const { succeeded } = await store.transact(
       {
         if: [{ key, modRevision: entry.modRevision }],
-        then: [{ put: key, value: encodeRecord(record) }],
+        then: [
+          { put: key, value: encodeRecord(record) },
+          putVpnAudit({ action: 'operator-revoked', actor: by, atMs, master, subject: name }),
+        ],
       },
       signal,
     );
