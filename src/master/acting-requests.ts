@@ -1,18 +1,23 @@
 import { leaveForBackup, renewForBackup } from '../api/failover-endpoints.ts';
+import { reportMove } from '../api/move-endpoints.ts';
+import type { MoveReport } from '../api/move-messages.ts';
 import { HanseError } from '../model/error.ts';
 import type { MasterName, SubsetName } from '../model/names.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Directory } from './directory/directory.ts';
 import { MasterError } from './master-error.ts';
 import type { MasterLinks } from './master-links.ts';
 import type { MemberCertificates } from './member-certificates.ts';
 import type { SessionMember } from './session/member-session.ts';
 import type { ActingSubset } from './subset/acting-subset.ts';
+import { recordMove } from './subset/move-report.ts';
 import type { SubsetKeeper } from './subset/subset-keeper.ts';
 
 export interface ActingRequestsDependencies {
   readonly subsets: SubsetKeeper;
   readonly certificates: MemberCertificates;
   readonly links: MasterLinks;
+  readonly directory: Directory;
   readonly clock: Clock;
   /** One request was passed on to another master. */
   readonly onPassedOn: (kind: string, outcome: 'done' | 'failed') => void;
@@ -56,6 +61,18 @@ export class ActingRequests {
       there: async (master) => {
         const input = { params: { subset, name }, body: { identityKey } };
         await links.call(leaveForBackup, input, { master });
+      },
+    });
+  }
+
+  /** @throws MasterError `refused` when the report proves nothing */
+  reportMove({ subset, name, identityKey }: SessionMember, report: MoveReport): Promise<void> {
+    const { links } = this.#dependencies;
+    return this.#ask(subset, 'move-report', {
+      here: (acting) => recordMove(acting, { name, report }, this.#dependencies),
+      there: async (master) => {
+        const input = { params: { subset, name }, body: { identityKey, report } };
+        await links.call(reportMove, input, { master });
       },
     });
   }

@@ -7,6 +7,7 @@ import { RunningMaster } from '../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../test/support/session-client.ts';
 import { until } from '../../test/support/until.ts';
 import type { OperatorClient } from '../api/client/operator-client.ts';
+import { listVpnAudit } from '../api/endpoints.ts';
 import * as api from '../api/failover-endpoints.ts';
 import {
   type DrainProgress,
@@ -210,7 +211,19 @@ test('what a drained master asked others to take and nobody could stays, and it 
     reason: 'no other master serves it',
   });
   assert.ok(outsider.master.subsets.find(parseSubsetName('berlin')));
-  await operator.call(returnMaster, { params: { master: only }, body: {} });
+  for (const _ of ['asked', 'and asked again']) {
+    await operator.call(returnMaster, { params: { master: only }, body: {} });
+  }
+  const { entries } = await operator.call(listVpnAudit, {});
+  assert.deepEqual(
+    entries
+      .filter(({ subject }) => subject === only)
+      .map(({ action, actor, master: by }) => [action, actor, by]),
+    [
+      ['master-returned', `operator:${operatorName}`, only],
+      ['master-drained', `operator:${operatorName}`, only],
+    ],
+  );
 });
 
 test('only the masters of a subset may ask for it or for its members’ certificates', async () => {

@@ -9,6 +9,9 @@ import { HanseError } from '../model/error.ts';
  * - `suspended`: the member waits for an operator's confirmation; retryable. Fields: `member`, `subset`.
  * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
  * - `not-permitted`: the caller's certificate does not allow it.
+ * - `busy`: too much was asked for now; retryable. Fields: `reason`.
+ * - `port-taken`: the master cannot listen where it is configured to. Fields: `port`.
+ * - `unreadable-policy`: what places members is not known here; retryable, at another master or when this one is updated. Fields: `revision`.
  * - `no-authority`: the store has no intermediate for this master and subset. Fields: `subset`, `master`.
  */
 export type MasterErrorCode =
@@ -23,6 +26,9 @@ export type MasterErrorCode =
   | 'suspended'
   | 'refused'
   | 'not-permitted'
+  | 'busy'
+  | 'port-taken'
+  | 'unreadable-policy'
   | 'no-authority';
 
 export class MasterError extends HanseError<MasterErrorCode> {}

@@ -4,7 +4,7 @@ import type { EndpointDefinition, ReplyOf } from '../api/endpoint-definition.ts'
 import { getReadiness, handOver } from '../api/failover-endpoints.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { MasterName, SubsetName } from '../model/names.ts';
-import type { ActingLease } from '../model/records.ts';
+import type { ActingLease } from '../model/records/roll.ts';
 import { Deadline } from '../runtime/deadline.ts';
 import type { Directory } from './directory/directory.ts';
 import { MasterError } from './master-error.ts';

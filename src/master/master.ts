@@ -1,7 +1,10 @@
 import type { EndReason } from '../api/messages.ts';
+import { failoverSpreadMs } from '../core/failover-spread.ts';
 import type { Host } from '../host/host.ts';
+import type { Relay } from '../host/relay/relay.ts';
 import type { MasterName, MemberName, SubsetName } from '../model/names.ts';
-import type { AuditRecord, MemberRecord } from '../model/records.ts';
+import type { AuditRecord } from '../model/records/audit.ts';
+import type { MemberRecord } from '../model/records/roll.ts';
 import type { Epoch } from '../model/wireguard-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -15,15 +18,31 @@ import { CarrierListener } from './carrier/carrier-listener.ts';
 import type { Directory } from './directory/directory.ts';
 import { DirectoryFollower } from './directory/directory-follower.ts';
 import { GatewayKeeper } from './gateway/gateway-keeper.ts';
+import { MemberTraffic } from './gateway/member-traffic.ts';
 import type { CallerContext } from './http/caller.ts';
 import { OperatorAccess } from './http/operator-access.ts';
+import { DistantPairs } from './introductions/distant-pairs.ts';
 import { Introductions } from './introductions/introductions.ts';
+import { Meetings } from './introductions/meetings.ts';
+import { OtherMasters } from './introductions/other-masters.ts';
+import { RelayedPairs } from './introductions/relayed-pairs.ts';
+import { Seeking } from './introductions/seeking.ts';
+import { Whereabouts } from './introductions/whereabouts.ts';
+import { DepartedNews } from './keying/departed-news.ts';
+import { SharedKeys } from './keying/shared-keys.ts';
 import type { MasterIdentity } from './master-identity.ts';
 import { MasterLinks } from './master-links.ts';
+import { Measurements } from './measuring/measurements.ts';
+import { Transfers } from './measuring/transfers.ts';
 import { MemberCertificates } from './member-certificates.ts';
 import { Membership } from './membership.ts';
+import { MoveOrders } from './move-orders.ts';
 import { LiveEvents } from './observability/live-events.ts';
 import type { MasterMetrics } from './observability/master-metrics.ts';
+import type { PlaceLookup } from './place/place-lookup.ts';
+import type { AsPaths } from './placing/as-paths.ts';
+import { fullWith } from './placing/capacity.ts';
+import { Placing } from './placing/placing.ts';
 import type { MemberSession } from './session/member-session.ts';
 import type { SessionObserver } from './session/membership-gate.ts';
 import { SessionHub } from './session/session-hub.ts';
@@ -51,6 +70,11 @@ export interface MasterDependencies {
   readonly log: Log;
   readonly metrics: MasterMetrics;
   readonly underlay: Underlay;
+  /** Absent where nobody has to know where an address is. */
+  readonly places?: PlaceLookup;
+  readonly asPaths?: AsPaths;
+  /** Absent where this master relays nothing. */
+  readonly createRelay?: (() => Promise<Relay>) | undefined;
   /** Ends when the master stops. */
   readonly signal: AbortSignal;
 }
@@ -69,7 +93,15 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   readonly sessions: SessionListener;
   readonly carriers: CarrierListener;
   readonly introductions: Introductions;
+  readonly relays: RelayedPairs;
+  readonly seeking: Seeking;
+  readonly distantPairs: DistantPairs;
+  readonly whereabouts: Whereabouts;
+  readonly sharedKeys: SharedKeys;
+  readonly measurements: Measurements;
+  readonly traffic: MemberTraffic;
   readonly access: OperatorAccess;
+  readonly transfers: Transfers;
   readonly views: SubsetViews;
   readonly certificates: MemberCertificates;
   readonly links: MasterLinks;
@@ -77,6 +109,8 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   readonly #options: MasterOptions;
   readonly #dependencies: MasterDependencies;
   readonly #relay: AcknowledgementRelay;
+  readonly #moveOrders: MoveOrders;
+  readonly #departedNews = new DepartedNews();
 
   private constructor(
     follower: DirectoryFollower,
@@ -95,26 +129,54 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     this.hub = new SessionHub({
       ...dependencies,
       onAcknowledged: (...acknowledgement) => this.#acknowledged(...acknowledgement),
+      spreadMs: (subset) => this.#spreadMs(subset),
     });
     this.subsets = this.#createSubsets();
     this.#relay = this.#createRelay();
+    this.#moveOrders = new MoveOrders(this);
     this.gateway = new GatewayKeeper(
       { master: options.name, keys: options.identity.wireguard },
       { ...dependencies, directory: this.directory, subsets: this.subsets },
     );
-    this.introductions = new Introductions({
-      ...{ ...parts, hub: this.hub, subsets: this.subsets, gateway: this.gateway },
-      onIntroduced: () => dependencies.metrics.introduced(),
-    });
+    this.sharedKeys = new SharedKeys(
+      { master: options.name, sealingKey: options.sealingKey },
+      { ...parts, subsets: this.subsets },
+    );
+    const onIntroduced = (): void => dependencies.metrics.introduced();
+    const { hub, subsets, gateway, links } = this;
+    this.relays = new RelayedPairs(parts);
+    this.whereabouts = new Whereabouts({ ...parts, subsets });
+    const { relays, whereabouts } = this;
+    const others = new OtherMasters(options.name, { ...parts, links });
+    const meetings = new Meetings({ ...parts, hub, gateway });
+    const introducing = { ...parts, hub, subsets, whereabouts, others, meetings, onIntroduced };
+    const distant = new DistantPairs(introducing);
+    this.distantPairs = distant;
+    this.introductions = new Introductions({ ...introducing, gateway, relays, distant });
+    this.seeking = new Seeking(options.name, introducing);
     const callerContext = (): CallerContext => this.#callerContext();
     this.access = new OperatorAccess({
       observer: this,
       callerContext,
       directory: this.directory,
     });
+    const measuring = { ...parts, master: options.name, metrics: dependencies.metrics.measuring };
+    this.transfers = new Transfers({ ...measuring, access: this.access });
     const gate = this.#createGate();
-    const listening = { ...dependencies, gate, observer: this, callerContext };
-    this.sessions = new SessionListener({ ...listening, hub: this.hub });
+    const { seeking } = this;
+    const listening = { ...dependencies, gate, observer: this, seeking, callerContext };
+    const measurements = new Measurements(measuring);
+    this.measurements = measurements;
+    this.traffic = new MemberTraffic({ ...parts, acting: () => this.#actingRolls() });
+    const moveOrders = this.#moveOrders;
+    const placing = new Placing({ ...parts, master: options.name, subsets, links });
+    this.sessions = new SessionListener({
+      ...listening,
+      hub: this.hub,
+      measurements,
+      moveOrders,
+      placing,
+    });
     this.carriers = new CarrierListener({
       ...listening,
       wireguardPort: () => this.gateway.membersPort,
@@ -168,6 +230,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
       }),
       gatewayReady: () => this.gateway.refresh(),
       announceAlsoIn: createAlsoInAnnouncer(dependencies),
+      fullWith: () => fullWith(this.name, dependencies),
     });
   }
 
@@ -184,8 +247,14 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
 
   /** What the API's handlers need. */
   get parts() {
-    const { name: master, access, directory, subsets, hub, gateway, events, certificates } = this;
-    return { master, access, directory, subsets, hub, gateway, events, certificates };
+    const { name: master, access, directory, subsets, hub, gateway } = this;
+    const { events, certificates, links, seeking, distantPairs, transfers, traffic } = this;
+    const { places } = this.#dependencies;
+    return {
+      ...{ master, access, directory, subsets, hub, gateway, events, certificates },
+      ...{ links, seeking, distantPairs, transfers, traffic },
+      ...(places ? { places } : {}),
+    };
   }
 
   /** Any master may; the ones with higher indexes give the others time to be first. */
@@ -200,14 +269,33 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   directoryChanged(changes: number): void {
     this.#dependencies.metrics.storeEvents('directory', changes);
     this.access.cutRevoked();
+    this.measurements.directoryChanged(() => this.hub.sessions());
+    this.whereabouts.forget();
     this.subsets.reconcile();
+    this.#withdrawDeparted();
     for (const served of this.subsets.serving()) this.#refreshView(served);
     void this.gateway.refresh();
+    void this.sharedKeys.reconcile();
+  }
+
+  #actingRolls() {
+    return this.subsets
+      .acting()
+      .map(({ state: { subset, roll } }) => ({ subset, members: roll.activeMembers() }));
+  }
+
+  /** Before the members of other subsets hear of the key that was made without them. */
+  #withdrawDeparted(): void {
+    const news = this.#departedNews.take(this.directory.sharedKey?.departed ?? []);
+    if (news.length === 0) return;
+    this.hub.withdraw(news);
+    for (const key of news) this.relays.end(key);
   }
 
   #actingChanged(subset: SubsetName): Promise<unknown> {
     const served = this.subsets.findServed(subset);
     if (served) this.#refreshView(served);
+    void this.sharedKeys.reconcile();
     return this.gateway.refresh();
   }
 
@@ -236,6 +324,11 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   keyChanged(served: ServedSubset): void {
     this.#refreshView(served);
     void this.gateway.refresh();
+    void this.sharedKeys.reconcile();
+  }
+
+  moveOrdered(member: MemberRecord): void {
+    this.#moveOrders.ordered(member);
   }
 
   /** Heard from the store, about a subset that another master acts for. */
@@ -253,6 +346,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   ended(member: MemberRecord, reason: EndReason): void {
     this.hub.end(member, reason);
     this.carriers.end(member);
+    this.relays.end(member.keys.acting);
   }
 
   audited(entry: AuditRecord): void {
@@ -271,6 +365,7 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
   }
 
   connected(session: MemberSession): void {
+    this.introductions.lookAtAll();
     this.#publishSession(session, 'connected');
   }
 
@@ -307,6 +402,11 @@ export class Master implements SubsetEvents, RollFollowerEvents, SessionObserver
     const { subset } = served;
     if (step.onlyKey) this.hub.broadcastKey(subset, step.previousRevision, step.view);
     else this.hub.broadcastView(subset, step.view);
+  }
+
+  #spreadMs(subset: SubsetName): number | undefined {
+    const served = this.subsets.findServed(subset);
+    return served && failoverSpreadMs(served.roll.activeCount);
   }
 
   #callerContext(): CallerContext {

@@ -1,5 +1,5 @@
 import type { MemberName } from '../model/names.ts';
-import type { MemberRecord } from '../model/records.ts';
+import type { MemberRecord } from '../model/records/roll.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { identityKeyOf } from '../trust/leaf-certificate.ts';
 import type { Directory } from './directory/directory.ts';

@@ -3,10 +3,13 @@ import { vpnPrefixes } from '../core/gateway-plan.ts';
 import { createHost } from '../host/host.ts';
 import { readLinks } from '../host/link/link-snapshot.ts';
 import { assertNoOverlap } from '../host/network-overlap.ts';
+import { createRelay, removeRelay } from '../host/relay/relay.ts';
+import type { PortRange } from '../host/relay/relay-ports.ts';
 import { createRunner, type Runner } from '../host/runner.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { MasterName } from '../model/names.ts';
-import { decodeRecord, type VpnRecord, vpnRecordSchema } from '../model/records.ts';
+import { decodeRecord } from '../model/records/codec.ts';
+import { type VpnRecord, vpnRecordSchema } from '../model/records/directory.ts';
 import { dataDirectory } from '../provision/data-directory.ts';
 import { readSealingKey } from '../provision/sealing-key-file.ts';
 import { runUntilAborted } from '../runtime/abort.ts';
@@ -17,12 +20,17 @@ import { vpnKey } from '../store/keys.ts';
 import { openStore } from '../store/open-store.ts';
 import { RollStores } from '../store/roll-stores.ts';
 import type { Store } from '../store/store.ts';
+import type { StunOutcome } from '../stun/stun-server.ts';
 import { describeNeighbours, describeStatus } from './describe-status.ts';
 import { ControlServer } from './http/control-server.ts';
 import { Master } from './master.ts';
 import { MasterError } from './master-error.ts';
 import { type MasterIdentity, readMasterIdentity } from './master-identity.ts';
+import { serveStun } from './measuring/stun-service.ts';
 import { MasterMetrics } from './observability/master-metrics.ts';
+import { readSystemGraph } from './place/as-links.ts';
+import { PlaceLookup } from './place/place-lookup.ts';
+import { AsPaths } from './placing/as-paths.ts';
 import { createUnderlay } from './underlay.ts';
 
 export interface MasterConfig {
@@ -34,11 +42,20 @@ export interface MasterConfig {
   /** Where this machine reaches the stores of regions, when otherwise than the directory says. */
   readonly regions?: Readonly<Record<string, string>> | undefined;
   readonly listen: Endpoint;
+  /** As `StunServiceOptions` has it. */
+  readonly stunPort?: number | 'off' | undefined;
+  /** Files, see `PlaceDatabases`. */
+  readonly placeDatabase?: string | undefined;
+  readonly asDatabase?: string | undefined;
+  /** A file, see `readAsLinks`. */
+  readonly asLinks?: string | undefined;
   readonly metricsListen?: Endpoint | undefined;
+  /** For datagrams between members that find no direct path; absent for no relay. */
+  readonly relayPorts?: PortRange | undefined;
   readonly logLevel: LogLevel;
 }
 
-/** How often keys and interfaces are looked after when nothing happens; it starts some programs. */
+/** How often keys and interfaces are looked after and traffic is counted when nothing happens; it starts some programs. */
 const upkeepEveryMs = 30_000;
 
 /**
@@ -56,6 +73,12 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
   cleanup.use(await lockDirectory(files.directory));
   const identity = await readMasterIdentity(files);
   const sealingKey = await readSealingKey(directory.sealingKey);
+  const places = await PlaceLookup.open({
+    places: config.placeDatabase,
+    systems: config.asDatabase,
+  });
+  const { asLinks } = config;
+  const asPaths = new AsPaths(asLinks === undefined ? undefined : await readSystemGraph(asLinks));
   const observe = (operation: string, seconds: number): void =>
     metrics.storeOperation(operation, seconds);
   const store = cleanup.use(await openStore(config.store, { log, observe }));
@@ -64,11 +87,12 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
   const stop = new AbortController();
   const running = AbortSignal.any([signal, stop.signal]);
   const environment = { clock: systemClock, log, metrics, store, rollStores, signal: running };
-  const { vpn, ...machine } = await prepareMachine(config.name, environment);
+  const { vpn, ...machine } = await prepareMachine(config, environment);
   const master = await Master.open(
     { name: config.name, identity, sealingKey },
-    { ...environment, ...machine },
+    { ...environment, ...machine, places, asPaths },
   );
+  cleanup.use(master.relays);
   const tasks = runTasks(master, environment, stop);
   cleanup.defer(async () => {
     stop.abort(new Error('the master stops'));
@@ -99,8 +123,10 @@ export async function takeDownMaster(
   cleanup.use(await lockDirectory(dataDirectory(config.dir).master(config.name).directory));
   const vpn = await readVpn(cleanup.use(await openStore(config.store, { log })));
   const runner = createRunner();
-  const host = await createHost({ owner: ownerOf(vpn, config.name) }, { runner, log });
+  const owner = ownerOf(vpn, config.name);
+  const host = await createHost({ owner }, { runner, log });
   await host.destroy();
+  await removeRelay(owner, runner);
 }
 
 /** How the master's interfaces are marked; see `interfacesOfVpn`. */
@@ -118,12 +144,18 @@ interface Environment {
 }
 
 /** Everything about the machine is checked before anything on it is touched. */
-async function prepareMachine(name: MasterName, { clock, log, store }: Environment) {
+async function prepareMachine(
+  { name, relayPorts: ports }: MasterConfig,
+  { clock, log, store }: Environment,
+) {
   const vpn = await readVpn(store);
   const runner = createRunner();
   await assertNoOverlap(vpnPrefixes(vpn), await interfacesOfVpn(vpn, runner), runner);
-  const host = await createHost({ owner: ownerOf(vpn, name) }, { runner, log, clock });
-  return { vpn, host, underlay: createUnderlay({ runner, clock }) };
+  const owner = ownerOf(vpn, name);
+  const host = await createHost({ owner }, { runner, log, clock });
+  await removeRelay(owner, runner);
+  const relaying = ports && { createRelay: () => createRelay({ owner, ports }, { runner, log }) };
+  return { vpn, host, underlay: createUnderlay({ runner, clock }), ...relaying };
 }
 
 async function readVpn(store: Store): Promise<VpnRecord> {
@@ -160,6 +192,7 @@ async function runTasks(
     runUntilAborted((until) => master.carriers.run(until), signal, fail),
     runUntilAborted((until) => master.gateway.run(until), signal, fail),
     runUntilAborted((until) => master.introductions.run(until), signal, fail),
+    runUntilAborted((until) => master.sharedKeys.run(until), signal, fail),
     runUntilAborted((until) => runUpkeep(master, environment, until), signal, fail),
   ]);
 }
@@ -171,6 +204,11 @@ async function runUpkeep(
 ): Promise<void> {
   while (!signal.aborted) {
     await master.gateway.lookAfter();
+    await master.relays.lookAfter();
+    await master.gateway
+      .observe()
+      .then((peers) => master.traffic.note(peers))
+      .catch((error: unknown) => log.warn({ error }, 'could not count the traffic of members'));
     await master
       .rotateBackboneKeyIfOld()
       .catch((error: unknown) => log.warn({ error }, 'could not rotate the backbone key'));
@@ -222,6 +260,10 @@ async function serve(
     ),
   );
   cleanup.defer(() => master.hub.closeAll());
+  const { listen, stunPort } = config;
+  const onPacket = (outcome: StunOutcome): void => metrics.measuring.stun(outcome);
+  const stun = { master: master.name, listen, stunPort };
+  cleanup.use(await serveStun(stun, { ...dependencies, onPacket }));
   if (config.metricsListen) cleanup.use(await serveMetrics(config.metricsListen, metrics.registry));
 }
 
@@ -248,6 +290,7 @@ function observeMaster(master: Master, { metrics, clock, host }: ServeDependenci
       })),
     carried: () => master.carriers.size,
     strays: () => master.gateway.strayCount,
+    relayed: () => master.relays.figures,
     drops: async () =>
       Object.entries(await host.observeDrops()).map(([rule, packets]) => ({ rule, packets })),
   });

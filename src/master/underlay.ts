@@ -3,6 +3,7 @@ import { tunnelMtuBytes, underlayMtuBytes } from '../host/mtu.ts';
 import type { Runner } from '../host/runner.ts';
 import type { Address } from '../model/prefix.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { KeyedQueue } from '../runtime/keyed-queue.ts';
 
 /** What the gateway has to know of the networks below its tunnels. */
 export interface Underlay {
@@ -39,6 +40,8 @@ export function createUnderlay({
 }): Underlay {
   const known = new Map<string, KnownMtu>();
   const narrowest = new Map<string, { readonly untilMs: number; readonly mtuBytes: number }>();
+  // To start a process stops this one for some ten milliseconds when it is large: never two in a row.
+  const asking = new KeyedQueue<'one'>();
   const keepNarrow = (key: string, mtuBytes: number): number => {
     const nowMs = clock.monotonicMs();
     const before = narrowest.get(key);
@@ -50,7 +53,9 @@ export function createUnderlay({
     const nowMs = clock.monotonicMs();
     const before = known.get(key);
     if (before && before.untilMs > nowMs) return before.mtuBytes;
-    const mtuBytes = read().then((bytes) => keepNarrow(key, tunnelMtuBytes(bytes)));
+    const mtuBytes = asking
+      .run('one', read)
+      .then((bytes) => keepNarrow(key, tunnelMtuBytes(bytes)));
     known.set(key, { untilMs: nowMs + rememberMs, mtuBytes });
     mtuBytes.catch(() => known.delete(key));
     return mtuBytes;

@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict';
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { joinedNode } from '../../../test/support/joined-node.ts';
-import { MasterBed } from '../../../test/support/master-bed.ts';
-import { RunningMaster } from '../../../test/support/running-master.ts';
+import { startLoneMaster } from '../../../test/support/lone-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import { carrierPath, carrierProtocol, maxCarriedBytes } from '../../api/carrier.ts';
 import { removeMember } from '../../api/endpoints.ts';
 import { hostOf } from '../../model/endpoint.ts';
 
-let bed: MasterBed;
-let elbe: RunningMaster;
+const lone = await startLoneMaster();
+const { bed, master: elbe } = lone;
 /** Stands where the master's WireGuard listens. */
-let wireguard: Socket;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-  wireguard = createSocket('udp4').bind(elbe.master.gateway.membersPort, '127.0.0.1');
-  await once(wireguard, 'listening');
-});
-after(async () => {
+const wireguard = createSocket('udp4').bind(elbe.master.gateway.membersPort, '127.0.0.1');
+await once(wireguard, 'listening');
+after(() => {
   wireguard.close();
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
 });
 
-const joined = (name: string) => joinedNode(name, { bed, master: elbe });
+const joined = (name: string) => joinedNode(name, lone);
 
 function connect(node: SessionNode, protocol = carrierProtocol): WebSocket {
   const webSocket = new WebSocket(`wss://${elbe.endpoint}${carrierPath}`, protocol, {

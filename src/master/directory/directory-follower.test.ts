@@ -4,15 +4,18 @@ import { capturedLog } from '../../../test/support/captured-log.ts';
 import { CertificateBed } from '../../../test/support/certificate-bed.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { until } from '../../../test/support/until.ts';
+import { defaultPlacementPolicy } from '../../core/placement/policy.ts';
 import { parseMasterName, parseSubsetName } from '../../model/names.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  type MasterRecord,
-  masterRecordSchema,
-} from '../../model/records.ts';
+import { decodeRecord, encodeRecord } from '../../model/records/codec.ts';
+import { type MasterRecord, masterRecordSchema } from '../../model/records/directory.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { backboneKeyPrefix, masterKey, subsetKey, vpnKey } from '../../store/keys.ts';
+import {
+  backboneKeyPrefix,
+  masterKey,
+  placementPolicyKey,
+  subsetKey,
+  vpnKey,
+} from '../../store/keys.ts';
 import { DirectoryFollower } from './directory-follower.ts';
 
 const [elbe, trave] = [parseMasterName('elbe'), parseMasterName('trave')];
@@ -96,6 +99,46 @@ test('a record that is spoilt later changes nothing, and a good one is taken up'
   await bed.store.transact({ if: [], then: [{ delete: masterKey(trave) }] });
   await until('the removal', () => !directory.masters.has(trave));
   assert.equal(following.changes(), 3);
+});
+
+test('a record of a later version under a key of its own is passed over', async () => {
+  await using bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
+  await put(bed, 'directory/of-a-later-version', { version: 2 });
+  await using following = await follow(bed);
+  await put(bed, 'directory/of-a-later-version', Buffer.from('{'));
+  await put(bed, 'directory/another/of-these', { version: 2 });
+  await bed.store.transact({ if: [], then: [{ delete: 'directory/of-a-later-version' }] });
+  await until('all were seen', () => following.changes() === 3);
+  assert.deepEqual(following.lines, []);
+});
+
+test('a policy that cannot be read leaves the one before, and is not the same as none', async () => {
+  await using bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
+  const policy = (text: string) => ({
+    version: 1,
+    text,
+    changedAtMs: 1,
+    changedBy: 'operator:ada',
+  });
+  const store = (text: string) => put(bed, placementPolicyKey, policy(text));
+  await store('pins: { web-1: { subset: hamburg } }');
+  await using before = await follow(bed);
+  const pinned = before.directory.requirePlacementPolicy();
+  await store('ofALaterVersion: 1');
+  await until('the log', () => before.lines.length > 0);
+  assert.equal(before.directory.requirePlacementPolicy(), pinned);
+  await using after = await follow(bed);
+  assert.throws(() => after.directory.requirePlacementPolicy(), {
+    code: 'unreadable-policy',
+    retryable: true,
+    message: /cannot read the placement policy \(revision \d+\).*update it/,
+  });
+  await store('movesPerMinute: 7');
+  await until('a good one', () => after.directory.placementPolicy?.movesPerMinute === 7);
+  await store('ofALaterVersion: 1');
+  await bed.store.transact({ if: [], then: [{ delete: placementPolicyKey }] });
+  await until('none', () => after.directory.storedPolicy === undefined);
+  assert.equal(after.directory.requirePlacementPolicy(), defaultPlacementPolicy);
 });
 
 test('subsets come and go as the store has them', async () => {

@@ -1,4 +1,5 @@
-import { decodeRecord, type VpnRecord, vpnRecordSchema } from '../../model/records.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
+import { type VpnRecord, vpnRecordSchema } from '../../model/records/directory.ts';
 import { Backoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -28,7 +29,6 @@ export class DirectoryFollower {
   readonly directory: Directory;
   readonly #dependencies: DirectoryFollowerDependencies;
   readonly #backboneKeys: GroupKeyStore;
-  #revision = 0;
   #mustReadAnew = false;
 
   private constructor(vpn: VpnRecord, dependencies: DirectoryFollowerDependencies) {
@@ -84,11 +84,11 @@ export class DirectoryFollower {
       onChanged(await this.#readAll(signal));
       this.#mustReadAnew = false;
     }
-    const options = { prefixes: [directoryPrefix], afterRevision: this.#revision };
+    const options = { prefixes: [directoryPrefix], afterRevision: this.directory.revision };
     for await (const batch of store.watch(options, signal)) {
       backoff.reset();
       for (const change of batch.changes) await this.#apply(change);
-      this.#revision = batch.revision;
+      this.directory.revision = batch.revision;
       if (batch.changes.length > 0) onChanged(batch.changes.length);
     }
   }
@@ -109,7 +109,7 @@ export class DirectoryFollower {
     const { entries, revision } = await this.#dependencies.store.range(directoryPrefix, {}, signal);
     deleteAllExcept(new Set(entries.map(({ key }) => key)), this.directory);
     for (const entry of entries) await this.#put(entry);
-    this.#revision = revision;
+    this.directory.revision = revision;
     return entries.length;
   }
 
@@ -119,11 +119,12 @@ export class DirectoryFollower {
   }
 
   async #put(entry: Entry): Promise<void> {
-    const { clock, log } = this.#dependencies;
+    const { clock, log, sealingKey } = this.#dependencies;
     try {
       await putDirectoryEntry(entry, {
         directory: this.directory,
         backboneKeys: this.#backboneKeys,
+        sealingKey,
         nowMs: clock.nowMs(),
       });
     } catch (error) {

@@ -1,33 +1,47 @@
+import { type PlacementPolicy, placementPolicySchema } from '../../core/placement/policy.ts';
 import type { MasterName, OperatorName, SubsetName } from '../../model/names.ts';
+import { decodeRecord } from '../../model/records/codec.ts';
 import {
   actingRecordSchema,
-  decodeRecord,
   drainRecordSchema,
+  keyingRecordSchema,
   masterRecordSchema,
   operatorRecordSchema,
+  type PlacementPolicyRecord,
+  placementPolicyRecordSchema,
   subsetRecordSchema,
-} from '../../model/records.ts';
+} from '../../model/records/directory.ts';
+import { parseConfig } from '../../runtime/config-text.ts';
 import {
   actingPrefix,
   backboneKeyPrefix,
   drainPrefix,
+  keyingKey,
   masterPrefix,
   operatorPrefix,
+  placementPolicyKey,
+  sharedKeyKey,
   subsetPrefix,
 } from '../../store/keys.ts';
 import type { Entry } from '../../store/store.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
+import type { SealingKey } from '../../trust/sealing.ts';
 import type { GroupKeyStore } from '../group-key-store.ts';
+import { openSharedKey } from '../keying/shared-key.ts';
 import { MasterError } from '../master-error.ts';
 import type { Directory, Known } from './directory.ts';
 
 export interface RecordReader {
   readonly directory: Directory;
   readonly backboneKeys: GroupKeyStore;
+  readonly sealingKey: SealingKey;
   readonly nowMs: number;
 }
 
-/** Takes a stored entry into the directory. @throws HanseError when it does not hold; nothing has changed then */
+/**
+ * Takes a stored entry into the directory.
+ * @throws HanseError when it does not hold; nothing has changed then, but the revision of the policy
+ */
 export async function putDirectoryEntry(entry: Entry, reader: RecordReader): Promise<void> {
   const { key, value, modRevision: revision } = entry;
   const { directory } = reader;
@@ -48,6 +62,15 @@ export async function putDirectoryEntry(entry: Entry, reader: RecordReader): Pro
     const opened = reader.backboneKeys.open(entry);
     const newest = directory.backboneKey;
     if (!newest || opened.epoch > newest.epoch) directory.backboneKey = opened;
+  } else if (key === keyingKey) {
+    directory.keying = { record: decodeRecord(keyingRecordSchema, key, value), revision };
+  } else if (key === sharedKeyKey) {
+    directory.sharedKey = openSharedKey(entry, reader.sealingKey);
+  } else if (key === placementPolicyKey) {
+    // Whatever it says, that there is one counts: without it, everything would be allowed.
+    directory.storedPolicy = { ...directory.storedPolicy, revision };
+    const record = decodeRecord(placementPolicyRecordSchema, key, value);
+    directory.storedPolicy = { policy: readPolicy(record, key), revision };
   }
 }
 
@@ -62,6 +85,12 @@ export function deleteDirectoryEntry(key: string, directory: Directory): void {
     directory.drains.delete(key.slice(drainPrefix.length) as MasterName);
   } else if (key.startsWith(operatorPrefix)) {
     directory.operators.delete(key.slice(operatorPrefix.length) as OperatorName);
+  } else if (key === keyingKey) {
+    directory.keying = undefined;
+  } else if (key === sharedKeyKey) {
+    directory.sharedKey = undefined;
+  } else if (key === placementPolicyKey) {
+    directory.storedPolicy = undefined;
   }
 }
 
@@ -78,7 +107,15 @@ export function deleteAllExcept(kept: ReadonlySet<string>, directory: Directory)
   const known = prefixed.flatMap(([prefix, records]) =>
     [...records.keys()].map((name) => `${prefix}${name}`),
   );
-  for (const key of known) if (!kept.has(key)) deleteDirectoryEntry(key, directory);
+  for (const key of [...known, keyingKey, sharedKeyKey, placementPolicyKey]) {
+    if (!kept.has(key)) deleteDirectoryEntry(key, directory);
+  }
+}
+
+/** @throws InvalidInputError with the line and column of the text, when this version cannot read it */
+function readPolicy({ text, written }: PlacementPolicyRecord, key: string): PlacementPolicy {
+  const policy = placementPolicySchema.safeParse(written);
+  return policy.success ? policy.data : parseConfig(text, key, placementPolicySchema);
 }
 
 async function putMaster(

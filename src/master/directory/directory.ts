@@ -1,15 +1,20 @@
 import type { ServingMasters } from '../../core/master-preference.ts';
+import { defaultPlacementPolicy, type PlacementPolicy } from '../../core/placement/policy.ts';
 import type { MasterName, OperatorName, SubsetName } from '../../model/names.ts';
 import type {
   ActingRecord,
   DrainRecord,
+  KeyingPhase,
+  KeyingRecord,
   MasterRecord,
   OperatorRecord,
   SubsetRecord,
   VpnRecord,
-} from '../../model/records.ts';
+} from '../../model/records/directory.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';
+import type { SharedKey } from '../keying/shared-key.ts';
+import { MasterError } from '../master-error.ts';
 
 /** A record as the store has it; the revision wrote it. */
 export interface Known<Record> {
@@ -35,11 +40,42 @@ export class Directory {
   readonly operators = new Map<OperatorName, Known<OperatorRecord>>();
   /** The newest key among masters; undefined until it was read. */
   backboneKey: StoredGroupKey | undefined;
+  /** Undefined for a VPN that is in the phase in which it was made. */
+  keying: Known<KeyingRecord> | undefined;
+  /**
+   * The placement policy that operators have stored; undefined where they have none. The policy is the
+   * newest that this master can read, and absent while it has read none.
+   */
+  storedPolicy: { readonly revision: number; readonly policy?: PlacementPolicy } | undefined;
+  /** The key that all subsets are to have; undefined until masters have agreed on one. */
+  sharedKey: SharedKey | undefined;
+  /** All that the store had at this revision is here. */
+  revision = 0;
   /** What this master holds the lease of, which it knows before the directory says so. */
   readonly #own = new Map<SubsetName, MasterName>();
 
   constructor(vpn: VpnRecord) {
     this.vpn = vpn;
+  }
+
+  get keyingPhase(): KeyingPhase {
+    return this.keying?.record.phase ?? this.vpn.keying;
+  }
+
+  /** By which members are placed; undefined where one is stored that this master cannot read. */
+  get placementPolicy(): PlacementPolicy | undefined {
+    return this.storedPolicy ? this.storedPolicy.policy : defaultPlacementPolicy;
+  }
+
+  /** The same. @throws MasterError `unreadable-policy` */
+  requirePlacementPolicy(): PlacementPolicy {
+    const { placementPolicy, storedPolicy } = this;
+    if (placementPolicy) return placementPolicy;
+    const revision = storedPolicy?.revision ?? 0;
+    throw new MasterError(
+      `this master cannot read the placement policy (revision ${revision}), and places nobody without it: its log says why; update it if another version wrote the policy`,
+      { code: 'unreadable-policy', fields: { revision }, retryable: true },
+    );
   }
 
   masterRecords(): readonly MasterRecord[] {

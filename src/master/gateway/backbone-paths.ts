@@ -1,7 +1,7 @@
 import { backboneLinkLocal } from '../../core/addressing.ts';
 import type { BackboneNeighbour } from '../../core/gateway-plan.ts';
 import type { MasterName } from '../../model/names.ts';
-import type { MasterRecord, SubsetRecord } from '../../model/records.ts';
+import type { MasterRecord, SubsetRecord } from '../../model/records/directory.ts';
 import { PathMonitor, type PathStatus, type WatchedPath } from '../../paths/path-monitor.ts';
 import type { Stray } from '../../paths/probe-message.ts';
 import { readTunnelCounters } from '../../paths/tunnel-counters.ts';

@@ -5,7 +5,8 @@ import type { Host, PeerObservation } from '../../host/host.ts';
 import { interfaceName } from '../../host/interface-name.ts';
 import type { PeerState } from '../../model/host-state.ts';
 import { dnsNameOf, type MasterName, type SubsetName } from '../../model/names.ts';
-import type { MasterRecord, MemberRecord } from '../../model/records.ts';
+import type { MasterRecord } from '../../model/records/directory.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { WireguardPrivateKey, WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { PathStatus } from '../../paths/path-monitor.ts';
 import { ProbeResponder } from '../../paths/probe-responder.ts';
@@ -48,8 +49,13 @@ export interface GatewayKeeperDependencies {
   readonly signal: AbortSignal;
 }
 
-/** How long a subset whose roll cannot be read keeps the others of this master waiting after a start. */
-const patienceMs = 5_000;
+/**
+ * How long a subset whose roll cannot be read keeps the others of this master waiting after a start.
+ * Its members' tunnels go then; a busy machine has taken more than 5 s to read what could be read.
+ */
+const rollsPatienceMs = 20_000;
+/** How long a path to another master that is neither alive nor dead keeps it waiting. */
+const pathsPatienceMs = 5_000;
 const patiencePollMs = 20;
 /** How often it is looked whether a route has to change although nothing was heard. */
 const lookEveryMs = 100;
@@ -151,6 +157,11 @@ export class GatewayKeeper {
     return this.#dependencies.host.conversations();
   }
 
+  /** Which of them have begun in the last second. */
+  begunConversations(): Promise<readonly Conversation[]> {
+    return this.#dependencies.host.begunConversations();
+  }
+
   /** The UDP port on which this master's WireGuard takes members. */
   get membersPort(): number {
     return this.#self().wireguard.membersPort;
@@ -187,10 +198,12 @@ export class GatewayKeeper {
     const self = this.#self();
     const subsets = this.#dependencies.directory.subsetRecords();
     this.#paths.watchExisting(self, this.#neighbours.current(), subsets);
-    const isPatient = (): boolean => clock.monotonicMs() - this.#startedMs < patienceMs;
-    while (isPatient() && !(this.#hasReadRolls() && this.#paths.areProven())) {
-      await clock.sleep(patiencePollMs, signal);
-    }
+    const isReady = (): boolean => {
+      const passedMs = clock.monotonicMs() - this.#startedMs;
+      const hasRolls = passedMs >= rollsPatienceMs || this.#hasReadRolls();
+      return hasRolls && (passedMs >= pathsPatienceMs || this.#paths.areProven());
+    };
+    while (!isReady()) await clock.sleep(patiencePollMs, signal);
     this.#isReady = true;
   }
 
@@ -217,6 +230,8 @@ export class GatewayKeeper {
       memberPeers: this.#memberPeers(served),
       rendezvousPeers: this.rendezvous.peers((member) => keyFor(member, served)),
       routes: this.#routing.plan(names, clock.monotonicMs()),
+      onlySealed: directory.keyingPhase === 'shared',
+      notesDistant: directory.keyingPhase !== 'per-subset',
       membersMtuBytes: this.#neighbours.membersMtuBytes,
       neighbours: this.#neighbours.current(),
     };

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { PeerState } from '../../model/host-state.ts';
 import { parseSubsetName } from '../../model/names.ts';
 import { parseAddress } from '../../model/prefix.ts';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { createGroupKey } from '../../trust/wireguard-keys.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';

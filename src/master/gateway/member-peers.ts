@@ -1,8 +1,8 @@
-import { memberLinkLocal } from '../../core/addressing.ts';
+import { memberLinkLocal, sealedAddress } from '../../core/addressing.ts';
 import type { PeerState } from '../../model/host-state.ts';
 import type { SubsetName } from '../../model/names.ts';
 import { hostPrefix } from '../../model/prefix.ts';
-import type { MemberRecord } from '../../model/records.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 import type { StoredGroupKey } from '../group-key-store.ts';
@@ -96,7 +96,10 @@ class SubsetPeers {
       publicKey,
       presharedKey: derivePresharedKey({ groupKey, epoch, publicKeys: [publicKey, this.#self] }),
       // Nothing else may come from it: cryptokey routing is what keeps a member to its own addresses.
-      allowedIps: before?.allowedIps ?? [ipv4, ipv6, memberLinkLocal(ipv6)].map(hostPrefix),
+      allowedIps:
+        before?.allowedIps ??
+        // Its sealed address as well, whatever the keying mode: it may change at any moment.
+        [ipv4, ipv6, memberLinkLocal(ipv6), sealedAddress(ipv6)].map(hostPrefix),
     };
   }
 }

@@ -18,7 +18,9 @@ const [pair] = blockPairs({
   ipv6Block: parsePrefix('fd12:3456:789a:1::/64'),
 });
 assert.ok(pair);
-const addresses = ['100.64.0.9', 'fd12:3456:789a:1::9'].map(parseAddress);
+const addresses = ['100.64.0.9', 'fd12:3456:789a:1::9', 'fd12:3456:789a:1::8000:9'].map(
+  parseAddress,
+);
 const id = interfaceIdOf(memberLinkLocal(parseAddress('fd12:3456:789a:1::9')));
 
 /** The member's block is routed that way. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ActingChange } from '../../model/records.ts';
+import type { ActingChange } from '../../model/records/directory.ts';
 import { FailoverMetrics, observeRoles } from './failover-metrics.ts';
+import { MeasuringMetrics } from './measuring-metrics.ts';
 
 /** A figure that is read when Prometheus asks for it, by subset. */
 export interface SubsetFigures {
@@ -21,6 +22,8 @@ export interface MetricSources {
   strays(): number;
   /** Members whose packets come over the control port, because their network lets no UDP through. */
   carried(): number;
+  /** Pairs of members whose WireGuard datagrams are passed on, and how many those were. */
+  relayed(): { readonly pairs: number; readonly packets: number; readonly bytes: number };
   /** Packets that the gateway's filter dropped, by rule. */
   drops(): Promise<readonly { readonly rule: string; readonly packets: number }[]>;
 }
@@ -31,6 +34,7 @@ export interface MetricSources {
  */
 export class MasterMetrics {
   readonly registry = new Registry();
+  readonly measuring = new MeasuringMetrics(this.registry);
   readonly #received: Counter<'sender' | 'kind'>;
   readonly #refused: Counter<'code'>;
   readonly #storeSeconds: Histogram<'operation'>;
@@ -158,6 +162,7 @@ export class MasterMetrics {
     observeRoles(this.registry, () => sources.subsets());
     this.#observeBackbone(sources);
     this.#observePaths(sources);
+    this.#observeRelay(sources);
     this.#observeDrops(sources);
   }
 
@@ -200,6 +205,29 @@ export class MasterMetrics {
       registers,
       collect: () => strays.set(sources.strays()),
     });
+  }
+
+  #observeRelay(sources: MetricSources): void {
+    const registers = [this.registry];
+    const pairs: Gauge = new Gauge({
+      name: 'hanse_relayed_pairs',
+      help: 'Pairs of members whose WireGuard datagrams this master passes on when they find no direct path',
+      registers,
+      collect: () => pairs.set(sources.relayed().pairs),
+    });
+    const count = (name: string, figure: 'packets' | 'bytes'): void => {
+      const counter: Counter = new Counter({
+        name,
+        help: `WireGuard datagrams passed on between members, in ${figure}`,
+        registers,
+        collect: () => {
+          counter.reset();
+          counter.inc(sources.relayed()[figure]);
+        },
+      });
+    };
+    count('hanse_relayed_packets_total', 'packets');
+    count('hanse_relayed_bytes_total', 'bytes');
   }
 
   #observeDrops(sources: MetricSources): void {
