@@ -28,6 +28,8 @@ export class DirectHost {
   readonly #dependencies: DirectHostDependencies;
   readonly #loop = new LatestLoop(() => this.#move());
   #peers: readonly PlannedPeer[] = [];
+  /** What the host has for certain. */
+  #applied: readonly PlannedPeer[] = [];
   #isMade = false;
 
   constructor(options: DirectHostOptions, dependencies: DirectHostDependencies) {
@@ -55,6 +57,14 @@ export class DirectHost {
   assume(): void {
     this.#isMade = true;
     this.#peers = this.#dependencies.wanted();
+    this.#applied = this.#peers;
+  }
+
+  /** Whether the host has the peer, as it was put in that time. */
+  has(key: WireguardPublicKey, installation: number): boolean {
+    return this.#applied.some(
+      (peer) => peer.publicKey === key && peer.installation === installation,
+    );
   }
 
   /** Resolves when the host has what is wanted now. @throws HostError; then the host may have any of it */
@@ -66,6 +76,7 @@ export class DirectHost {
   forget(): void {
     this.#isMade = false;
     this.#peers = [];
+    this.#applied = [];
   }
 
   async #move(): Promise<void> {
@@ -73,6 +84,7 @@ export class DirectHost {
     for (const step of planDirectSteps(this.#peers, wanted())) {
       this.#peers = step;
       await hostKeeper.setDirect(this.#options.membership, this.facts);
+      this.#applied = step;
     }
   }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { DirectBed, type DirectEnd } from '../../../test/support/direct-bed.ts';
+import { DirectBed, type DirectEnd, relayAddress } from '../../../test/support/direct-bed.ts';
 import { until } from '../../../test/support/until.ts';
-import { maxDirectPeers } from '../../api/direct-messages.ts';
+import { maxCandidates, maxDirectPeers } from '../../api/direct-messages.ts';
 import { parseMasterName } from '../../model/names.ts';
 
 const unreachable = '203.0.113.9:9';
@@ -16,6 +16,16 @@ async function direct() {
   await bed.pass(600);
   assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
   return bed;
+}
+
+/** How often the left end has put the right one in anew, from the given change of its host on. */
+function timesPutIn(left: DirectEnd, right: DirectEnd, from = 0): number {
+  const present = left.host.applied
+    .slice(from)
+    .map(({ interfaces }) =>
+      interfaces.some(({ peers }) => peers.some(({ publicKey }) => publicKey === right.key)),
+    );
+  return present.filter((isThere, at) => isThere && present[at - 1] === false).length;
 }
 
 const storedNames = async (end: DirectEnd): Promise<string[]> => {
@@ -78,11 +88,7 @@ test('candidates are tried in turn, each as a peer that is put in anew', async (
   const seen: (string | undefined)[] = [];
   await bed.pass(2_000, () => seen.push(left.peer(right)?.endpoint));
   assert.deepEqual([...new Set(seen)], [...others, right.endpoint]);
-  const present = left.host.applied.map(({ interfaces }) =>
-    interfaces.some(({ peers }) => peers.some(({ publicKey }) => publicKey === right.key)),
-  );
-  const comings = present.filter((isThere, at) => isThere && !present[at - 1]);
-  assert.equal(comings.length, 3);
+  assert.equal(timesPutIn(left, right), 3);
   assert.ok(left.routes(right) && right.routes(left));
 });
 
@@ -101,6 +107,61 @@ test('a peer that is reached by no candidate is taken out after two rounds', asy
   await bed.pass(61_000);
   assert.equal(await left.path(right), undefined);
   assert.deepEqual(await storedNames(left), []);
+});
+
+/** Neither end is reached where the other looks for it. */
+async function relayed() {
+  const bed = await DirectBed.start();
+  const { left, right } = bed;
+  const apart = ['203.0.113.7:7', '203.0.113.8:8', '203.0.113.9:9'];
+  const toRight = { ...right.introduction([unreachable], true), relayPort: 61_000 };
+  const toLeft = { ...left.introduction(apart, false), relayPort: 61_001 };
+  const master = parseMasterName('hansa-1');
+  await Promise.all([left.paths.introduce(toRight, master), right.paths.introduce(toLeft, master)]);
+  return bed;
+}
+
+test('two that reach each other by no candidate meet at the relay, and say so', async () => {
+  await using bed = await relayed();
+  const { left, right } = bed;
+  await bed.pass(1_500);
+  assert.equal(left.peer(right)?.endpoint, `${relayAddress}:61000`);
+  assert.deepEqual([left.routes(right), right.routes(left)], [false, false]);
+  await bed.pass(4_000);
+  assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
+  const [there, back] = [await left.path(right), await right.path(left)];
+  assert.deepEqual([there?.state, there?.relayedBy], ['direct', 'hansa-1']);
+  assert.deepEqual(there?.tried, [unreachable, `${relayAddress}:61000`]);
+  assert.deepEqual([back?.endpoint, back?.relayedBy], [`${relayAddress}:61001`, 'hansa-1']);
+});
+
+test('a relay that is left is said no more, and one that was used is found again after a restart', async () => {
+  await using bed = await relayed();
+  const { left, right } = bed;
+  await bed.pass(5_500);
+  await until('it is on the disk', async () => (await storedNames(left)).length === 1);
+  left.stop();
+  await left.start();
+  await bed.pass(1_000);
+  assert.equal((await left.path(right))?.relayedBy, 'hansa-1');
+  assert.ok(left.routes(right));
+  left.host.observed.set(right.key, { endpoint: right.endpoint });
+  const path = await left.path(right);
+  assert.deepEqual([path?.endpoint, path?.relayedBy], [right.endpoint, undefined]);
+});
+
+test('with a relay no more is tried than can be told', async () => {
+  await using bed = await DirectBed.start();
+  const { left, right } = bed;
+  const candidates = Array.from(
+    { length: maxCandidates },
+    (_, index) => `203.0.113.9:${index + 1}`,
+  );
+  const introduction = { ...right.introduction(candidates, true), relayPort: 61_000 };
+  await left.paths.introduce(introduction, parseMasterName('hansa-1'));
+  await bed.pass(12_000);
+  const tried = (await left.path(right))?.tried;
+  assert.deepEqual(tried, [...candidates.slice(0, -1), `${relayAddress}:61000`]);
 });
 
 test('a peer whose handshake is young is not taken out again', async () => {
@@ -143,6 +204,89 @@ test('a path that died comes back when the other end does, without any master', 
   await right.start();
   await bed.pass(1_500);
   assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
+});
+
+test('one that died stays as it is, although introduced anew, while the other end still sends by it', async () => {
+  await using bed = await direct();
+  const { left, right } = bed;
+  await until('a file', async () => (await storedNames(right)).length === 1);
+  right.stop();
+  await bed.pass(1_000);
+  assert.equal(left.routes(right), false);
+  const before = left.host.applied.length;
+  await left.hear(right, true);
+  assert.equal((await left.path(right))?.state, 'trying');
+  await bed.pass(3_000, () => bed.traffic(right, left, 100));
+  assert.equal(timesPutIn(left, right, before), 0);
+  const path = await left.path(right);
+  assert.equal(path?.state, 'failed');
+  assert.match(path.reason, /still sends/);
+  await right.start();
+  await bed.pass(1_500);
+  assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
+  assert.equal(timesPutIn(left, right, before), 0);
+});
+
+test('one that died and is silent is searched for anew', async () => {
+  await using bed = await direct();
+  const { left, right } = bed;
+  right.stop();
+  await bed.pass(1_000);
+  const before = left.host.applied.length;
+  await left.hear(right, true, [unreachable]);
+  await bed.pass(200);
+  assert.equal(timesPutIn(left, right, before), 0);
+  await bed.pass(1_000);
+  assert.equal(timesPutIn(left, right, before), 1);
+  assert.equal(left.peer(right)?.endpoint, unreachable);
+});
+
+test('a trial in which the other end has been heard is not begun anew, since that may use it already', async () => {
+  await using bed = await DirectBed.start();
+  const { left, right } = bed;
+  left.stop();
+  await right.hear(left, false);
+  await bed.pass(300);
+  const before = right.host.applied.length;
+  const ask = { kind: 'ask', sequence: 1, using: true, hearsYou: true } as const;
+  right.host.hearProbe(ask, left.linkLocal);
+  // Into a further step, in which nothing has been heard yet.
+  await bed.pass(900);
+  await right.hear(left, false, ['203.0.113.8:8']);
+  await bed.pass(300);
+  assert.equal((await right.path(left))?.state, 'trying');
+  assert.equal(timesPutIn(right, left, before), 0);
+});
+
+test('a step in which something came by the tunnel is given more time, though no probe did', async () => {
+  await using bed = await DirectBed.start();
+  const { left, right } = bed;
+  left.stop();
+  await right.hear(left, true, [left.endpoint, unreachable]);
+  await bed.pass(2_000, () => bed.traffic(left, right, 100));
+  assert.equal(right.peer(left)?.endpoint, left.endpoint);
+  await bed.pass(2_000);
+  assert.equal(right.peer(left)?.endpoint, unreachable);
+});
+
+test('nobody is answered by a tunnel that is about to be taken down, and a busy machine has its time', async () => {
+  await using bed = await DirectBed.start();
+  const { left, right } = bed;
+  await right.hear(left, true, [unreachable, left.endpoint]);
+  await bed.pass(300);
+  const { promise: busy, resolve: becomeIdle } = Promise.withResolvers<void>();
+  right.host.busy = busy;
+  // The first candidate has had its time, and the host still has it.
+  await bed.pass(3_000);
+  await left.hear(right, false);
+  await bed.pass(1_000);
+  assert.deepEqual([left.routes(right), right.routes(left)], [false, false]);
+  assert.equal(right.peer(left)?.endpoint, unreachable);
+  right.host.busy = undefined;
+  becomeIdle();
+  await bed.pass(600);
+  assert.deepEqual([left.routes(right), right.routes(left)], [true, true]);
+  assert.deepEqual((await right.path(left))?.tried, [unreachable, left.endpoint]);
 });
 
 test('a path that nothing passes is left by both ends, and neither refuses what the other sends', async () => {
@@ -251,6 +395,21 @@ test('a younger certificate is taken as it is, and nothing else of it', async ()
   assert.ok(left.routes(right));
 });
 
+test('of a path in use it is told when its other end should long have had a younger certificate', async () => {
+  await using bed = await direct();
+  const { left, clock } = bed;
+  const minutes = (count: number) => count * 60_000;
+  const nowMs = clock.nowMs();
+  const old = await bed.add('carl', { fromMs: nowMs - minutes(50), untilMs: nowMs + minutes(11) });
+  await Promise.all([left.hear(old, true), old.hear(left, false)]);
+  assert.deepEqual(left.paths.aging, []);
+  await bed.pass(600);
+  assert.ok(left.routes(old));
+  assert.deepEqual(left.paths.aging, []);
+  clock.advance(minutes(1));
+  assert.deepEqual(left.paths.aging, [old.place.ipv6]);
+});
+
 test('a restarted daemon takes its peers up from the disk and routes when they answer', async () => {
   await using bed = await direct();
   const { left, right } = bed;
@@ -283,6 +442,7 @@ test('a daemon that is back before its absence was noticed is taken at its last 
 test('a file of peers that cannot be read costs the paths and nothing else', async () => {
   await using bed = await direct();
   const { left, right } = bed;
+  await until('files', async () => (await storedNames(left)).length === 1);
   left.stop();
   await bed.pass(1_000);
   await writeFile(left.peersPath, 'not JSON');

@@ -2,6 +2,7 @@ import {
   type DirectContact,
   type DirectPath,
   type IntroduceMessage,
+  maxCandidates,
   maxDirectPeers,
 } from '../../api/direct-messages.ts';
 import type { GroupKeyView, Place } from '../../api/messages.ts';
@@ -16,12 +17,15 @@ import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { HostKeeper } from '../host-keeper.ts';
 import type { MemberHost } from '../member-host.ts';
+import { isAging } from '../validity.ts';
 import { DirectHost } from './direct-host.ts';
-import { DirectPeer, type PeerPhase } from './direct-peer.ts';
+import { DirectPeer, type PeerPhase, type PeerWays } from './direct-peer.ts';
 import { DirectWatch } from './direct-watch.ts';
-import { checkIntroduction, type TrustedPeer } from './introduction-check.ts';
+import { checkIntroduction, type Introduced, type TrustedPeer } from './introduction-check.ts';
 import { pickLocalAddresses } from './local-addresses.ts';
-import { PeerFiles } from './peer-files.ts';
+import { MasterWay } from './master-way.ts';
+import { withPort } from './membership-facts.ts';
+import { PeerFiles, type RememberedPeer } from './peer-files.ts';
 import { PeerTable } from './peer-table.ts';
 import { RefusedIntroductions } from './refused-introductions.ts';
 import { Rendezvous, type RendezvousMaster } from './rendezvous.ts';
@@ -34,6 +38,8 @@ export interface DirectKnowledge {
   readonly ownChain: readonly string[];
   readonly masterKeys: readonly WireguardPublicKey[];
   readonly key: GroupKeyView;
+  /** Whether members of other subsets have the same one. */
+  readonly haveOneKey: boolean;
   /** Where the direct interface listens; absent until a port was chosen. */
   readonly port?: number;
 }
@@ -45,6 +51,8 @@ export interface DirectPathsOptions {
   /** Where peers are kept on the disk. */
   readonly peersPath: string;
   readonly known: () => DirectKnowledge;
+  /** Of the tunnel to the master, numeric; undefined while it is not known. */
+  readonly endpointOf: (master: MasterName) => string | undefined;
 }
 
 export interface DirectPathsDependencies {
@@ -52,11 +60,11 @@ export interface DirectPathsDependencies {
   readonly log: Log;
   readonly host: Promise<MemberHost>;
   readonly hostKeeper: HostKeeper;
+  /** Whether the master whose tunnel traffic takes answers in it now. */
+  readonly masterAnswers: () => Promise<boolean>;
   /** The machine does not take the interface as it is; perhaps somebody has its port. */
   readonly onGivenUp: () => void;
 }
-
-type Introduced = Pick<IntroduceMessage, 'name' | 'chain' | 'ipv4' | 'ipv6' | 'candidates'>;
 
 /**
  * The direct paths of one membership: to whom it was introduced, and to which of them the kernel sends
@@ -73,6 +81,7 @@ export class DirectPaths {
   readonly #saves: LatestLoop;
   readonly #host: DirectHost;
   readonly #watch: DirectWatch;
+  readonly #masterWay: MasterWay;
   readonly #refused: RefusedIntroductions;
   readonly #listeners = new Set<() => void>();
   #addresses: readonly Address[] = [];
@@ -86,6 +95,8 @@ export class DirectPaths {
     this.#files = new PeerFiles(options.peersPath, dependencies.log);
     this.#saves = new LatestLoop(() => this.#files.write(this.#peers.remembered));
     this.#refused = new RefusedIntroductions(options.membership, dependencies);
+    const { clock, masterAnswers } = dependencies;
+    this.#masterWay = new MasterWay({ clock, answers: masterAnswers });
     this.#host = new DirectHost(options, {
       ...{ hostKeeper: dependencies.hostKeeper, known: options.known },
       wanted: () => [...this.#rendezvous.peers, ...this.#peers.planned],
@@ -114,7 +125,7 @@ export class DirectPaths {
   }
 
   /** For `hello`; undefined while there is no port to be reached at. */
-  get contact(): DirectContact | undefined {
+  get contact(): Omit<DirectContact, 'sealedPort'> | undefined {
     const { port, ownChain } = this.#options.known();
     if (port === undefined) return undefined;
     return { port, addresses: [...this.#addresses], peers: [...this.held], chain: [...ownChain] };
@@ -133,12 +144,12 @@ export class DirectPaths {
     if (this.#hasTakenUp) return this.#peers.size > 0;
     this.#hasTakenUp = true;
     const stored = await this.#files.read();
-    for (const { endpoint, ...peer } of stored) {
-      const candidates = endpoint === undefined ? [] : [endpoint];
-      const trusted = await this.#check({ ...peer, candidates });
+    for (const peer of stored) {
+      const ways = waysTo(peer);
+      const trusted = await this.#check({ ...peer, candidates: [...ways.candidates] });
       if (!trusted) continue;
       const isFirst = this.#options.known().ownKey < trusted.publicKey;
-      this.#hold(trusted, true).introduce(trusted, candidates, isFirst);
+      this.#hold(trusted, true).introduce(trusted, ways, isFirst);
     }
     if (this.#peers.size < stored.length) this.#saveSoon();
     if (this.#peers.size > 0) this.#host.assume();
@@ -152,6 +163,11 @@ export class DirectPaths {
     this.#addresses = pickLocalAddresses(host.networkAddresses(), prefixes);
   }
 
+  /** Another session has begun: where a master has seen the interface before counts no more, however soon it asks. */
+  showAnew(): void {
+    this.#rendezvous.clear();
+  }
+
   /** Shows the master where the direct interface sends from. */
   meet(master: RendezvousMaster): void {
     if (this.#isClosed) return;
@@ -163,6 +179,7 @@ export class DirectPaths {
   /** Tries whom the master introduces, if the root vouches for it; what else it says changes nothing. */
   async introduce(introduction: IntroduceMessage, from: MasterName): Promise<void> {
     const { candidates, isFirst } = introduction;
+    if (candidates.length === 0 && !this.#holdsAt(introduction.ipv6)) return;
     this.#rendezvous.prolong(from, this.#dependencies.clock.monotonicMs());
     const trusted = await this.#check(introduction);
     if (!trusted || this.#isClosed) return;
@@ -176,7 +193,16 @@ export class DirectPaths {
       return;
     }
     this.#host.make();
-    (known ?? this.#hold(trusted, false)).introduce(trusted, candidates, isFirst);
+    const ways = this.#waysOf(introduction, from);
+    (known ?? this.#hold(trusted, false)).introduce(trusted, ways, isFirst);
+  }
+
+  /** Where those are whose certificates should have been renewed by now, and that are in use. */
+  get aging(): readonly Address[] {
+    const nowMs = this.#dependencies.clock.nowMs();
+    return this.#peers.all
+      .filter(({ phase, trusted }) => phase === 'direct' && isAging(trusted.chain, nowMs))
+      .map(({ trusted }) => trusted.ipv6);
   }
 
   /** Resolves when neither the host nor the disk has them any more. @throws HostError */
@@ -187,12 +213,21 @@ export class DirectPaths {
     await Promise.all([this.#host.apply(), this.#saves.request()]);
   }
 
+  /** Leaves those of other subsets, which are about to have other keys, as a path that nothing passes is left. */
+  releaseOthers(): void {
+    const { subset } = this.#options.place;
+    for (const peer of this.#peers.all) {
+      if (peer.trusted.subset !== subset) peer.release('its subset has a key of its own');
+    }
+  }
+
   /** All that there is to be told of, with what WireGuard says now. */
   async report(): Promise<readonly DirectPath[]> {
     if (this.#peers.size === 0) return [];
+    const { subset } = this.#options.place;
     const seen = await this.#watch.observe();
     return this.#peers.all
-      .flatMap((peer) => peer.describe(seen.get(peer.publicKey)) ?? [])
+      .flatMap((peer) => peer.describe(subset, seen.get(peer.publicKey)) ?? [])
       .slice(0, maxDirectPeers);
   }
 
@@ -230,6 +265,20 @@ export class DirectPaths {
     await this.#saves.request().catch(() => undefined);
   }
 
+  #holdsAt(ipv6: Address): boolean {
+    return this.#peers.all.some(({ trusted }) => trusted.ipv6 === ipv6);
+  }
+
+  /** With the relay, as many candidates as there can be. */
+  #waysOf({ candidates, relayPort }: IntroduceMessage, master: MasterName): PeerWays {
+    const endpoint = this.#options.endpointOf(master);
+    if (relayPort === undefined || endpoint === undefined) return { candidates };
+    return {
+      candidates: candidates.slice(0, maxCandidates - 1),
+      relay: { master, endpoint: withPort(endpoint, relayPort) },
+    };
+  }
+
   /** @returns undefined when it is not to be trusted */
   async #check(introduced: Introduced): Promise<TrustedPeer | undefined> {
     const { place, known } = this.#options;
@@ -247,6 +296,8 @@ export class DirectPaths {
     const peer = new DirectPeer(trusted, remembered, {
       clock: this.#dependencies.clock,
       ask: (to, flags) => this.#watch.ask(to, flags),
+      hasOtherWay: () => this.#masterWay.isProven(),
+      isInPlace: (installation) => this.#host.has(trusted.publicKey, installation),
       onChange: (changed, before) => this.#changed(changed, before),
     });
     this.#peers.add(peer);
@@ -287,4 +338,10 @@ export class DirectPaths {
       this.#dependencies.log.warn(fields, 'direct peers are not on the disk');
     });
   }
+}
+
+function waysTo({ endpoint, relayedBy: master }: RememberedPeer): PeerWays {
+  if (endpoint === undefined) return { candidates: [] };
+  if (master === undefined) return { candidates: [endpoint] };
+  return { candidates: [], relay: { master, endpoint } };
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CertificateBed } from '../../../test/support/certificate-bed.ts';
+import { certifiedMember } from '../../../test/support/certified-member.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { MemoryHost } from '../../../test/support/memory-host.ts';
 import { memberDirectory, RunningMember } from '../../../test/support/running-member.ts';
@@ -15,7 +16,6 @@ import { memberLinkLocal } from '../../core/addressing.ts';
 import { parseMemberName } from '../../model/names.ts';
 import { parseAddress } from '../../model/prefix.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
-import { verifyChain } from '../../trust/certificate-check.ts';
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 
 const rendezvousPort = 51_999;
@@ -70,14 +70,10 @@ class Bed implements AsyncDisposable {
   }
 
   async #meetBela(): Promise<void> {
-    const { bed } = this.master;
-    const expected = bed.member('east', 'bela');
-    const { chain } = await bed.issue(expected);
-    const root = bed.root.certificatePem;
-    const { wireguardKeys } = await verifyChain({ chain, root, nowMs: Date.now(), expected });
-    this.peerKey = wireguardKeys['acting'] as WireguardPublicKey;
+    const { key, name, chain } = await certifiedMember(this.master.bed, 'east', 'bela');
+    this.peerKey = key;
     this.introduction = {
-      ...{ type: 'introduce', name: expected.name, chain: [...chain] },
+      ...{ type: 'introduce', name, chain },
       ...{ ipv4: parseAddress('100.64.0.3'), ipv6: peerIpv6 },
       ...{ candidates: ['198.51.100.7:40001'], isFirst: true },
     };
@@ -143,6 +139,23 @@ test('a hello is said again when the machine has other addresses', async () => {
   bed.clock.advance(3_000);
   const { direct } = await bed.session.receive('hello');
   assert.deepEqual(direct?.addresses, ['198.51.100.20']);
+});
+
+test('a session that gets nowhere from the new addresses is left after two seconds', async () => {
+  await using bed = await Bed.start();
+  bed.session.mute();
+  bed.host.networkAddresses = () => [
+    { interfaceName: 'wlan0', address: parseAddress('198.51.100.20') },
+  ];
+  await until('a wait', () => bed.clock.hasSleeper(3_000));
+  bed.clock.advance(3_000);
+  await until('a check', () => bed.clock.hasSleeper(2_000));
+  bed.clock.advance(2_000);
+  const { session } = await until('a wait', async () => {
+    const now = await bed.member.status();
+    return now?.session.state === 'waiting' && now;
+  });
+  assert.match(session.lastError ?? '', /did not answer within 2 s/);
 });
 
 test('a hello is said again when a master begins to introduce members', async () => {
@@ -224,7 +237,8 @@ test('a lying introduction is counted, and the session goes on', async () => {
 test('withdrawn peers are gone before what follows is acknowledged', async () => {
   await using bed = await Bed.start();
   await bed.direct();
-  await until('the file', async () => (await stored(bed, 'peers.json')).includes('bela'));
+  const peers = () => stored(bed, 'peers.json').catch(() => 'none yet');
+  await until('the file', async () => (await peers()).includes('bela'));
   const { key } = bed.master.view(7);
   bed.session.sendTogether([
     { type: 'key-changed', previousRevision: 5, revision: 7, key },

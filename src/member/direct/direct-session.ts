@@ -1,6 +1,7 @@
-import { type DirectContact, maxDirectPeers } from '../../api/direct-messages.ts';
+import type { DirectContact } from '../../api/direct-messages.ts';
 import type { MasterMessage } from '../../api/messages.ts';
 import type { MasterName } from '../../model/names.ts';
+import type { Address } from '../../model/prefix.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { ControlConnection } from '../control-connection.ts';
@@ -15,6 +16,8 @@ export interface DirectSessionOptions {
 
 /** A machine that moves to another network has other addresses within moments, and waits for a path. */
 const addressesEveryMs = 3_000;
+/** A connection from an address that the machine has no more would show it in 45 s, by its heartbeats. */
+const movedCheckMs = 2_000;
 
 export type DirectMessage = Extract<
   MasterMessage,
@@ -32,12 +35,21 @@ export class DirectSession implements Disposable {
   readonly #reports = new LatestLoop(() => this.#report());
   readonly #forget: () => void;
   #isIntroducing = false;
-  /** What the last `hello` said. */
+  /** What the last `hello` said, in all and of this machine's addresses. */
   #said = '';
+  #saidAddresses = '';
 
   constructor(options: DirectSessionOptions) {
     this.#options = options;
-    this.#forget = options.membership.direct.onChange(() => this.#maybeReport());
+    const { direct, sealed } = options.membership.peers;
+    direct.showAnew();
+    const forgets = [
+      direct.onChange(() => this.#maybeReport()),
+      sealed.seekBy((addresses) => this.#seek(addresses)),
+    ];
+    this.#forget = () => {
+      for (const forget of forgets) forget();
+    };
   }
 
   /** Whether the master brings members together. */
@@ -49,8 +61,9 @@ export class DirectSession implements Disposable {
   /** What `hello` is to say now. */
   contact(): DirectContact | undefined {
     const { membership, master } = this.#options;
-    const contact = membership.introduces(master) ? membership.direct.contact : undefined;
+    const contact = membership.introduces(master) ? membership.peers.contact : undefined;
     this.#said = reachOf(contact);
+    this.#saidAddresses = contact?.addresses.join() ?? '';
     return contact;
   }
 
@@ -62,9 +75,9 @@ export class DirectSession implements Disposable {
       case 'meet':
         return membership.meet(master);
       case 'introduce':
-        return await membership.exclusively(() => membership.direct.introduce(message, master));
+        return await membership.exclusively(() => membership.peers.introduce(message, master));
       case 'withdraw':
-        return await membership.exclusively(() => membership.direct.withdraw(message.peers));
+        return await membership.exclusively(() => membership.peers.withdraw(message.peers));
       case 'report-paths':
         await this.#reports.request();
     }
@@ -72,20 +85,37 @@ export class DirectSession implements Disposable {
 
   /**
    * Has `hello` said again whenever this machine is to be reached elsewhere, or the master has begun to
-   * introduce members. @throws the signal's reason
+   * introduce members. A session that does not get there from other addresses is ended: a new one does.
+   * @throws the signal's reason
    */
   async watchAddresses(clock: Clock, sayHello: () => void, signal: AbortSignal): Promise<void> {
-    const { membership, master } = this.#options;
+    const { membership, master, connection } = this.#options;
     for (;;) {
       await clock.sleep(addressesEveryMs, signal);
       if (!membership.introduces(master)) continue;
-      await membership.direct.refreshAddresses();
-      if (reachOf(membership.direct.contact) !== this.#said) sayHello();
+      await membership.peers.direct.refreshAddresses();
+      const before = this.#saidAddresses;
+      if (!this.hasMoved) continue;
+      sayHello();
+      const isElsewhere = before !== '' && before !== this.#saidAddresses;
+      if (isElsewhere) void connection.check(movedCheckMs);
     }
+  }
+
+  /** Whether this machine is to be reached elsewhere, or otherwise, than the last `hello` has said. */
+  get hasMoved(): boolean {
+    const { membership, master } = this.#options;
+    return membership.introduces(master) && reachOf(membership.peers.contact) !== this.#said;
   }
 
   [Symbol.dispose](): void {
     this.#forget();
+  }
+
+  #seek(addresses: readonly Address[]): void {
+    if (this.isIntroducing) {
+      this.#options.connection.send({ type: 'seek', addresses: [...addresses] });
+    }
   }
 
   #maybeReport(): void {
@@ -94,13 +124,13 @@ export class DirectSession implements Disposable {
 
   async #report(): Promise<void> {
     const { membership, connection } = this.#options;
-    const paths = await membership.direct.report();
-    const held = [...membership.direct.held].slice(0, maxDirectPeers);
+    const paths = await membership.peers.direct.report();
+    const held = [...membership.peers.held];
     connection.send({ type: 'paths', paths: [...paths], held });
   }
 }
 
 /** Where the member is to be reached, to be compared; empty for nowhere. */
 function reachOf(contact: DirectContact | undefined): string {
-  return contact ? [contact.port, ...contact.addresses].join() : '';
+  return contact ? [contact.port, contact.sealedPort, ...contact.addresses].join() : '';
 }

@@ -113,7 +113,7 @@ export class DirectWatch {
     for (const peer of this.#options.peers.all) {
       const observation = seen.get(peer.publicKey);
       if (observation) peer.look(observation);
-      if (peer.isStepOver) peer.endStep(observation?.handshakeAtMs);
+      if (peer.isStepOver) peer.endStep(observation);
     }
   }
 

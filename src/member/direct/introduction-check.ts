@@ -1,10 +1,15 @@
 import { isIP } from 'node:net';
 import type { IntroduceMessage } from '../../api/direct-messages.ts';
 import type { Place } from '../../api/messages.ts';
-import { interfaceIdOf, masterAddressIndex } from '../../core/addressing.ts';
+import {
+  type Binding,
+  contradictedAddresses,
+  unprovedAddresses,
+} from '../../core/address-binding.ts';
+import { interfaceIdOf, isSealedAddress, masterAddressIndex } from '../../core/addressing.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { describeError } from '../../model/error.ts';
-import type { MemberName } from '../../model/names.ts';
+import type { MemberName, SubsetName } from '../../model/names.ts';
 import {
   type Address,
   familyOf,
@@ -13,7 +18,6 @@ import {
   parseAddress,
   prefixBits,
   prefixesOverlap,
-  prefixFrom,
 } from '../../model/prefix.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';
@@ -25,6 +29,8 @@ export interface IntroductionFacts {
   readonly place: Place;
   readonly rootCertificate: string;
   readonly ownKey: WireguardPublicKey;
+  /** Whether members of other subsets have the same group key. */
+  readonly haveOneKey: boolean;
   /** Of all masters of the view: they have peers of their own on the direct interface. */
   readonly masterKeys: readonly WireguardPublicKey[];
   /** Those that are held, whoever introduced them. */
@@ -38,47 +44,60 @@ export interface AddressHolder {
   readonly ipv6: Address;
 }
 
-/** A member of the own subset whose name and key the root vouches for, and whose addresses nobody else has. */
+/** A member whose name and key the root vouches for, and whose addresses no other peer has. */
 export interface TrustedPeer extends AddressHolder {
   readonly name: MemberName;
+  readonly subset: SubsetName;
   readonly chain: readonly string[];
   /** The certificate's end: no moment later is it a peer. */
   readonly endsAtMs: number;
 }
 
+/** What an introduction says of somebody, whatever it is for. */
+export type Introduced = Pick<
+  IntroduceMessage,
+  'name' | 'subset' | 'chain' | 'ipv4' | 'ipv6' | 'candidates'
+>;
+
 /**
- * Checks whom a master introduces, up to the pinned root. Addresses and candidates are not vouched
- * for by anybody: a master that lies about them sends this member's packets to another member of the
- * subset, whose packets it could have taken anyway.
+ * Checks whom a master introduces, up to the pinned root. Where members of all subsets have one key,
+ * its addresses must be proved as well: a master that could lie about them would have packets sealed
+ * for somebody else than they are meant for. In a VPN where masters forward packets openly it could
+ * have taken them anyway; there a certificate may say nothing, as those of an earlier version do.
+ * Candidates are not vouched for by anybody, and need not be: who has not got the key does not answer.
  * @throws MemberError `untrusted-peer`
  */
 export async function checkIntroduction(
-  introduction: Pick<IntroduceMessage, 'name' | 'chain' | 'ipv4' | 'ipv6' | 'candidates'>,
+  introduction: Introduced,
   facts: IntroductionFacts,
 ): Promise<TrustedPeer> {
-  const { name, chain, ipv4, ipv6, candidates } = introduction;
-  const publicKey = await keyOf(name, chain, facts);
-  const peer = { publicKey, name, chain, ipv4, ipv6, endsAtMs: validityOf(chain).endsAtMs };
+  const { name, subset = facts.place.subset, chain, ipv4, ipv6, candidates } = introduction;
+  if (subset !== facts.place.subset && !facts.haveOneKey) {
+    throw untrusted(name, `it is of ${subset}, whose members have another key`);
+  }
+  const { publicKey, binding } = await readChain({ name, subset, chain }, facts);
+  const { endsAtMs } = validityOf(chain);
+  const peer = { publicKey, name, subset, chain, ipv4, ipv6, endsAtMs };
   const { prefixes } = facts.place.vpn;
+  const findFault = facts.haveOneKey ? unprovedAddresses : contradictedAddresses;
   const problem =
     keyProblem(publicKey, facts) ??
     addressProblem(peer, facts) ??
+    findFault(peer, binding) ??
     candidates.map((candidate) => candidateProblem(candidate, prefixes)).find(Boolean);
   if (problem !== undefined) throw untrusted(name, problem);
   return peer;
 }
 
-async function keyOf(
-  name: MemberName,
-  chain: readonly string[],
+async function readChain(
+  { name, subset, chain }: Pick<TrustedPeer, 'name' | 'subset' | 'chain'>,
   { place, rootCertificate, nowMs }: IntroductionFacts,
-): Promise<WireguardPublicKey> {
-  const { vpn, subset } = place;
-  const expected = { kind: 'member', vpn: vpn.name, subset, name } as const;
+): Promise<{ readonly publicKey: WireguardPublicKey; readonly binding: Binding }> {
+  const expected = { kind: 'member', vpn: place.vpn.name, subset, name } as const;
   try {
-    const { wireguardKeys } = await verifyChain({ chain, root: rootCertificate, nowMs, expected });
-    const { acting } = wireguardKeys;
-    if (acting) return acting;
+    const binding = await verifyChain({ chain, root: rootCertificate, nowMs, expected });
+    const { acting: publicKey } = binding.wireguardKeys;
+    if (publicKey) return { publicKey, binding };
   } catch (cause) {
     throw untrusted(name, describeError(cause), cause);
   }
@@ -94,14 +113,15 @@ function keyProblem(
 }
 
 function addressProblem(
-  { publicKey, ipv4, ipv6 }: AddressHolder,
+  { publicKey, subset, ipv4, ipv6 }: TrustedPeer,
   { place, others }: IntroductionFacts,
 ): string | undefined {
   if (familyOf(ipv4) !== 4 || familyOf(ipv6) !== 6) return 'its addresses are of the wrong kinds';
   if (!isWithin(ipv4, place.vpn.prefixes) || !isWithin(ipv6, place.vpn.prefixes)) {
     return 'its addresses are not of this VPN';
   }
-  if (!isWithin(ipv6, [subsetBlockOf(place.ipv6)])) return 'its address is of another subset';
+  const isOfOwnSubset = subset === place.subset;
+  if (isSameSubset(place.ipv6, ipv6) !== isOfOwnSubset) return 'its address is of another subset';
   if (!isPlaceOfMember(ipv6)) return 'no member can have its address';
   if (ipv4 === place.ipv4 || ipv6 === place.ipv6) return 'it has an address of this member';
   const isTaken = others.some(
@@ -125,12 +145,16 @@ function isWithin(address: Address, prefixes: readonly Prefix[]): boolean {
 /** 48 bits say which member it is, all of which are in its link-local address; the first is the master's. */
 function isPlaceOfMember(ipv6: Address): boolean {
   const place = interfaceIdOf(ipv6);
-  return place > BigInt(masterAddressIndex) && place < 1n << 48n;
+  return place > BigInt(masterAddressIndex) && place < 1n << 48n && !isSealedAddress(ipv6);
 }
 
-function subsetBlockOf(ipv6: Address): Prefix {
-  const { first } = prefixBits(hostPrefix(ipv6));
-  return prefixFrom({ family: 6, first: (first >> 64n) << 64n, length: 64 });
+/** Every subset has one /64 (DESIGN §6). */
+function isSameSubset(one: Address, other: Address): boolean {
+  return subsetBits(one) === subsetBits(other);
+}
+
+function subsetBits(ipv6: Address): bigint {
+  return prefixBits(hostPrefix(ipv6)).first >> 64n;
 }
 
 function untrusted(peer: MemberName, problem: string, cause?: unknown): MemberError {

@@ -1,10 +1,8 @@
 import type { View } from '../../api/messages.ts';
-import type { DirectFacts } from '../../core/direct-plan.ts';
 import type { MasterName } from '../../model/names.ts';
-import { isAbort } from '../../runtime/abort.ts';
 import { mastersOf, type TrustedMaster } from '../master-trust.ts';
 import type { MembershipState } from '../membership-files.ts';
-import type { DirectKnowledge, DirectPaths } from './direct-paths.ts';
+import type { DirectKnowledge } from './direct-paths.ts';
 import type { RendezvousMaster } from './rendezvous.ts';
 
 /* What direct paths are told of their membership, and it of them. */
@@ -23,7 +21,7 @@ export function directKnowledge(
   const masterKeys = masters.map(({ publicKey }) => publicKey);
   const known = {
     ...{ rootCertificate, ownKey: keys.acting.publicKey, ownChain: chain },
-    ...{ masterKeys, key: view.key },
+    ...{ masterKeys, key: view.key, haveOneKey: view.keying !== 'per-subset' },
   };
   return directPort === undefined ? known : { ...known, port: directPort };
 }
@@ -38,24 +36,10 @@ export function rendezvousWith(
 ): RendezvousMaster | undefined {
   const port = wireguard.rendezvousPort;
   if (endpoint === undefined || port === undefined) return undefined;
-  return { name, publicKey, endpoint: `${endpoint.slice(0, endpoint.lastIndexOf(':'))}:${port}` };
+  return { name, publicKey, endpoint: withPort(endpoint, port) };
 }
 
-/**
- * Applies a membership with its direct interface, or without where that cannot be had: the tunnels to
- * the masters have to be.
- */
-export async function applyWithDirect(
-  paths: DirectPaths,
-  apply: (facts: { readonly direct?: DirectFacts }) => Promise<void>,
-): Promise<void> {
-  const direct = paths.facts;
-  if (!direct) return await apply({});
-  try {
-    await apply({ direct });
-  } catch (error) {
-    if (isAbort(error)) throw error;
-    paths.giveUp(error);
-    await apply({});
-  }
+/** @param endpoint numeric: another port of the same address is named */
+export function withPort(endpoint: string, port: number): string {
+  return `${endpoint.slice(0, endpoint.lastIndexOf(':'))}:${port}`;
 }

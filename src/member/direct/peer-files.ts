@@ -1,19 +1,21 @@
 import { z } from 'zod';
-import { introduceSchema, maxDirectPeers } from '../../api/direct-messages.ts';
+import { directPathSchema, introduceSchema, maxDirectPeers } from '../../api/direct-messages.ts';
 import { describeError } from '../../model/error.ts';
 import type { Log } from '../../runtime/log.ts';
 import { StateFile } from '../state-file.ts';
 
-const { name, chain, ipv4, ipv6, candidates } = introduceSchema.shape;
+const { name, subset, chain, ipv4, ipv6, candidates } = introduceSchema.shape;
 
 /** A member to whom there is or was a direct path, as it was introduced. */
 const rememberedPeerSchema = z.object({
   name,
+  subset,
   chain,
   ipv4,
   ipv6,
   /** Where it was last; absent when that was never seen. */
   endpoint: candidates.element.optional(),
+  relayedBy: directPathSchema.shape.relayedBy,
 });
 export type RememberedPeer = z.infer<typeof rememberedPeerSchema>;
 
