@@ -19,6 +19,9 @@ export interface AdmissionOptions {
   readonly identity: MemberIdentity;
   readonly interfaceName: string;
   readonly earlier?: NonNullable<FirstContactOptions['earlier']>;
+  /** As in `JoinOptions`. */
+  readonly claim?: string;
+  readonly patienceMs?: number;
 }
 
 export interface AdmissionDependencies {
@@ -34,8 +37,8 @@ export interface AdmissionDependencies {
  * Brings a pending join, which is on the disk, to a membership, which is on the disk when this
  * resolves. The interface is made meanwhile: that takes as long as the master's answer.
  *
- * When it fails for good, nothing of the join stays. Otherwise (an abort, a full disk) it stays
- * pending, and the same call answers the same.
+ * When it fails, the join stays pending, and the same call answers the same, unless it has failed for
+ * good (`isFinal`): then the caller has to drop it.
  * @throws MemberError `join-refused`, `untrusted-master`; HostError `overlap`
  */
 export async function obtainAdmission(
@@ -45,28 +48,24 @@ export async function obtainAdmission(
 ): Promise<Joined> {
   const { files, pending, interfaceName } = options;
   const { hostKeeper } = dependencies;
-  const early = hostKeeper.set(files.name, pending.startedAtMs, {
-    privateKey: pending.keys.acting.privateKey,
-    paths: [{ interfaceName, mtuBytes: cautiousMtuBytes }],
-  });
+  const early = hostKeeper.set(
+    files.name,
+    { rankMs: pending.startedAtMs },
+    {
+      privateKey: pending.keys.acting.privateKey,
+      paths: [{ interfaceName, mtuBytes: cautiousMtuBytes }],
+    },
+  );
   // The next apply meets the same failure, and tells it.
   early.catch(() => {});
-  try {
-    const joined = await joinUntilAnswered(
-      { ...options, membership: files.name },
-      dependencies,
-      signal,
-    );
-    await refuseOverlap(joined, dependencies);
-    await files.writeAdmitted(joined.state);
-    return joined;
-  } catch (error) {
-    if (isFinal(error)) {
-      await files.dropPending();
-      await hostKeeper.remove(files.name);
-    }
-    throw error;
-  }
+  const joined = await joinUntilAnswered(
+    { ...options, membership: files.name },
+    dependencies,
+    signal,
+  );
+  await refuseOverlap(joined, dependencies);
+  await files.writeAdmitted(joined.state);
+  return joined;
 }
 
 /** Gives the place back when this host cannot take it. @throws HostError `overlap` */
@@ -83,8 +82,12 @@ async function refuseOverlap(
   }
 }
 
-function isFinal(error: unknown): boolean {
+const finalCodes = new Set<string>([
+  ...['join-refused', 'untrusted-master', 'already-member', 'other-vpn'],
+]);
+
+/** Whether the same join would fail again, so that nothing of it is to stay. */
+export function isFinal(error: unknown): boolean {
   if (error instanceof HostError) return error.code === 'overlap';
-  if (!(error instanceof MemberError)) return false;
-  return error.code === 'join-refused' || error.code === 'untrusted-master';
+  return error instanceof MemberError && finalCodes.has(error.code);
 }

@@ -302,6 +302,16 @@ test('a master that went without a word is followed by the next, each member at 
   await bed.live('hansa-2');
 });
 
+test('a member resumes with the ticket that it has got of the next one', async () => {
+  await using bed = await Bed.start();
+  assert.equal(bed.session.isResumed, false);
+  await bed.pass(0);
+  await until('a ticket', () => bed.clock.hasSleeper(16 * spreadMs));
+  await bed.master(1)[Symbol.asyncDispose]();
+  const resumed = await bed.next(2);
+  assert.equal(resumed.isResumed, true);
+});
+
 test('the members of a master that says that it goes follow the next without waiting for their turn', async () => {
   await using bed = await Bed.start();
   await bed.master(1)[Symbol.asyncDispose]();

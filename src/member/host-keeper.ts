@@ -1,12 +1,21 @@
 import type { DirectFacts } from '../core/direct-plan.ts';
 import { type MembershipFacts, planMember } from '../core/member-plan.ts';
+import type { SealedFacts } from '../core/sealed-plan.ts';
 import { interfaceName } from '../host/interface-name.ts';
-import type { IdentityKey } from '../model/records.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import { LatestLoop } from '../runtime/latest-loop.ts';
 import type { MemberHost } from './member-host.ts';
 
+/** Where a membership stands among those of its VPN: the first of them carries its routes. */
+export interface Standing {
+  /** The smallest is the first. */
+  readonly rankMs: number;
+  /** It is only there still for what runs over it, and comes behind all others. */
+  readonly isLeaving?: boolean;
+}
+
 interface Entry {
-  readonly order: number;
+  readonly standing: Standing;
   readonly facts: MembershipFacts;
 }
 
@@ -21,20 +30,36 @@ export class HostKeeper {
   readonly #host: Promise<MemberHost>;
   #signal: AbortSignal;
   readonly #entries = new Map<string, Entry>();
+  /** Memberships that are about to be set, and what waits for them. */
+  readonly #expected = new Set<string>();
+  #complete = Promise.withResolvers<void>();
   readonly #loop = new LatestLoop(() => this.#apply());
 
   /** @param host may still be on its way: finding out what the machine can do takes a while */
   constructor(host: Promise<MemberHost>, signal: AbortSignal) {
     this.#host = host;
     this.#signal = signal;
+    this.#complete.resolve();
   }
 
   /**
-   * Resolves when the host looks so.
-   * @param order when the membership was joined; the earliest of a VPN carries its routes
+   * Leaves the host as it is until all of these have been set or skipped: it would take away what it
+   * has of those that it has not heard of yet.
    */
-  set(membership: string, order: number, facts: MembershipFacts): Promise<void> {
-    this.#entries.set(membership, { order, facts });
+  expect(memberships: readonly string[]): void {
+    for (const membership of memberships) this.#expected.add(membership);
+    this.#complete = Promise.withResolvers<void>();
+  }
+
+  /** There is nothing to wait for of this membership. */
+  skip(membership: string): void {
+    if (this.#expected.delete(membership) && this.#expected.size === 0) this.#complete.resolve();
+  }
+
+  /** Resolves when the host looks so. */
+  set(membership: string, standing: Standing, facts: MembershipFacts): Promise<void> {
+    this.#entries.set(membership, { standing, facts });
+    this.skip(membership);
     return this.#loop.request();
   }
 
@@ -46,7 +71,7 @@ export class HostKeeper {
     const entry = this.#entries.get(membership);
     if (!entry?.facts.admission) return Promise.resolve();
     const admission = { ...entry.facts.admission, using: interfaceName };
-    return this.set(membership, entry.order, { ...entry.facts, admission });
+    return this.set(membership, entry.standing, { ...entry.facts, admission });
   }
 
   /**
@@ -54,10 +79,16 @@ export class HostKeeper {
    * also for a membership that the host has not heard of, or has not any more.
    */
   setDirect(membership: string, direct: DirectFacts | undefined): Promise<void> {
-    const entry = this.#entries.get(membership);
-    return entry
-      ? this.set(membership, entry.order, withDirect(entry.facts, direct))
-      : Promise.resolve();
+    return this.#change(membership, ({ direct: _, ...others }) =>
+      direct ? { ...others, direct } : others,
+    );
+  }
+
+  /** The same with its sealed tunnels. */
+  setSealed(membership: string, sealed: SealedFacts | undefined): Promise<void> {
+    return this.#change(membership, ({ sealed: _, ...others }) =>
+      sealed ? { ...others, sealed } : others,
+    );
   }
 
   /**
@@ -67,16 +98,17 @@ export class HostKeeper {
    */
   async leaveDirect(): Promise<void> {
     this.#signal = AbortSignal.timeout(longestLeaveMs);
-    for (const [membership, { order, facts }] of this.#entries) {
+    for (const [membership, { standing, facts }] of this.#entries) {
       const { direct } = facts;
       if (!direct?.peers.some(({ isRouted }) => isRouted)) continue;
       const peers = direct.peers.map((peer) => ({ ...peer, isRouted: false }));
-      await this.set(membership, order, { ...facts, direct: { ...direct, peers } });
+      await this.set(membership, standing, { ...facts, direct: { ...direct, peers } });
     }
   }
 
   /** Resolves when the membership's interfaces, routes and keys are gone from the host. */
   remove(membership: string): Promise<void> {
+    this.skip(membership);
     return this.#entries.delete(membership) ? this.#loop.request() : Promise.resolve();
   }
 
@@ -85,21 +117,33 @@ export class HostKeeper {
     return this.#loop.request();
   }
 
+  #change(membership: string, change: (facts: MembershipFacts) => MembershipFacts): Promise<void> {
+    const entry = this.#entries.get(membership);
+    if (!entry) return Promise.resolve();
+    return this.set(membership, entry.standing, change(entry.facts));
+  }
+
   async #apply(): Promise<void> {
+    await this.#complete.promise;
     const host = await this.#host;
-    const inOrder = [...this.#entries.values()].sort((a, b) => a.order - b.order);
-    await host.apply(planMember(inOrder.map(({ facts }) => facts)), this.#signal);
+    const inOrder = [...this.#entries.values()].sort((a, b) => compare(a.standing, b.standing));
+    const memberships = inOrder.map(({ facts, standing: { isLeaving = false } }) =>
+      isLeaving ? { ...facts, isLeaving } : facts,
+    );
+    await host.apply(planMember(memberships), this.#signal);
   }
 }
 
-function withDirect(facts: MembershipFacts, direct: DirectFacts | undefined): MembershipFacts {
-  const { direct: _, ...others } = facts;
-  return direct ? { ...others, direct } : others;
+function compare(one: Standing, other: Standing): number {
+  const behind = Number(one.isLeaving ?? false) - Number(other.isLeaving ?? false);
+  return behind === 0 ? one.rankMs - other.rankMs : behind;
 }
 
-/** The name of the interface of all direct peers of a membership. */
-export function directInterfaceName(identityKey: IdentityKey, membership: string): string {
-  return interfaceName({ vpnId: identityKey, node: membership, pathClass: 'direct' });
+/** The names of the interfaces of all direct peers of a membership, and of all its sealed tunnels. */
+export function peerInterfaceNames(identityKey: IdentityKey, membership: string) {
+  const nameOf = (pathClass: string) =>
+    interfaceName({ vpnId: identityKey, node: membership, pathClass });
+  return { direct: nameOf('direct'), sealed: nameOf('sealed') };
 }
 
 /**

@@ -288,7 +288,10 @@ test('an invite of another VPN of the same name is refused', async () => {
   await until('a socket', async () => (await member.status()) !== undefined);
   await using other = await ScriptedMaster.start(await CertificateBed.create());
   const token = await other.invite({ subset: 'west' });
+  const memberships = () => readdir(join(bed.directory, 'memberships'));
+  const before = await memberships();
   await assert.rejects(callLocal(member.socketPath, localJoin, { token }), { code: 'other-vpn' });
+  assert.deepEqual(await memberships(), before, 'nothing of it stays');
   const again = await bed.master.invite();
   const request = callLocal(member.socketPath, localJoin, { token: again });
   await assert.rejects(request, { code: 'already-member' });

@@ -1,8 +1,10 @@
 import type { AdmittedMessage, JoinMessage } from '../api/messages.ts';
+import type { LandMessage } from '../api/placing-messages.ts';
 import { HanseError } from '../model/error.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Log } from '../runtime/log.ts';
-import type { InviteClaims } from '../trust/invite-token.ts';
+import type { ControlContact, InviteClaims } from '../trust/invite-token.ts';
+import { askInTurn, exchange, isWorthRetrying } from './ask-masters.ts';
 import {
   contactMaster,
   type FirstContact,
@@ -12,13 +14,13 @@ import {
 import type { OpenSession } from './held-session.ts';
 import { trustedMastersOf } from './master-trust.ts';
 import type { MemberIdentity } from './member-directory.ts';
-import { isRefusal, MemberError } from './member-error.ts';
+import { MemberError } from './member-error.ts';
 import { type MembershipState, type PendingJoin, slotsFor } from './membership-files.ts';
 import { checkOwnChain } from './own-chain.ts';
-import { refusal, unexpected } from './session.ts';
+import { unexpected } from './session.ts';
 
 /** Somebody sits before the screen: the first seconds matter most. */
-const joinBackoff = { minMs: 200, maxMs: 15_000 };
+export const joinBackoff = { minMs: 200, maxMs: 15_000 };
 
 export interface JoinOptions {
   readonly membership: string;
@@ -26,6 +28,10 @@ export interface JoinOptions {
   readonly invite: InviteClaims;
   readonly identity: MemberIdentity;
   readonly earlier?: NonNullable<FirstContactOptions['earlier']>;
+  /** What is presented in place of the invite by who was placed in the subset. */
+  readonly claim?: string;
+  /** For so long it is tried again; for ever where it is left out. */
+  readonly patienceMs?: number;
 }
 
 export interface JoinDependencies extends FirstContactDependencies {
@@ -42,8 +48,8 @@ export interface Joined {
 /**
  * Presents the invite until a master has answered it. The same pending join may be presented again
  * after a crash or a lost answer, and is answered the same (`messages.ts`).
- * @throws MemberError `join-refused` or `untrusted-master` when trying again cannot help; the
- *   signal's reason when it is aborted
+ * @throws MemberError `join-refused` or `untrusted-master` when trying again cannot help, and the last
+ *   failure when the patience is over; the signal's reason when it is aborted
  */
 export async function joinUntilAnswered(
   options: JoinOptions,
@@ -52,11 +58,15 @@ export async function joinUntilAnswered(
 ): Promise<Joined> {
   const { clock, log, random } = dependencies;
   const backoff = new Backoff(joinBackoff, random);
+  const endsMs = clock.monotonicMs() + (options.patienceMs ?? Infinity);
   for (;;) {
-    const result = await tryEndpoints(options, dependencies, signal);
-    if ('joined' in result) return result.joined;
-    const { error } = result;
-    if (!isWorthRetrying(error)) throw joinError(options.membership, error);
+    const joined = await tryEndpoints(options, dependencies, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (isWorthRetrying(error) && clock.monotonicMs() < endsMs) return { error };
+      throw joinError(options.membership, error);
+    });
+    if ('state' in joined) return joined;
+    const { error } = joined;
     log.warn({ membership: options.membership, ...codesOf(error) }, 'join not answered yet');
     log.debug({ membership: options.membership, err: error }, 'last join attempt');
     await clock.sleep(backoff.nextDelayMs(), signal);
@@ -64,34 +74,24 @@ export async function joinUntilAnswered(
 }
 
 /** What may be logged at `warn`: codes, and no text of a master's. */
-function codesOf(error: unknown): { readonly code: string; readonly refusal?: unknown } {
+export function codesOf(error: unknown): { readonly code: string; readonly refusal?: unknown } {
   if (!(error instanceof HanseError)) return { code: 'unknown' };
   const { refusal } = error.fields;
   return refusal === undefined ? { code: error.code } : { code: error.code, refusal };
 }
 
-type RoundResult = { readonly joined: Joined } | { readonly error: unknown };
-
-/** Every endpoint of the invite once. Of several failures, one that time may heal counts most. */
-async function tryEndpoints(
+/** Every endpoint of the invite once. @throws as `askInTurn` */
+function tryEndpoints(
   options: JoinOptions,
   dependencies: JoinDependencies,
   signal: AbortSignal,
-): Promise<RoundResult> {
-  let failure: unknown;
-  for (const contact of options.invite.control) {
-    try {
-      const first = await contactMaster({ ...options, contact }, dependencies, signal);
-      const state = await present(first, options, dependencies.clock.nowMs(), signal);
-      return { joined: { state, session: { ...first, master: contact.master } } };
-    } catch (error) {
-      signal.throwIfAborted();
-      // The roll has spoken: another master would read the same in it.
-      if (isRefusal(error) && !isWorthRetrying(error)) return { error };
-      if (failure === undefined || isWorthRetrying(error)) failure = error;
-    }
-  }
-  return { error: failure };
+): Promise<Joined> {
+  const ask = async (contact: ControlContact): Promise<Joined> => {
+    const first = await contactMaster({ ...options, contact }, dependencies, signal);
+    const state = await present(first, options, dependencies.clock.nowMs(), signal);
+    return { state, session: { ...first, master: contact.master } };
+  };
+  return askInTurn(options.invite.control, ask, signal);
 }
 
 /** Sends the join and checks the answer. Closes the session unless it is answered well. */
@@ -101,24 +101,22 @@ async function present(
   nowMs: number,
   signal: AbortSignal,
 ): Promise<MembershipState> {
-  const close = () => void connection[Symbol.asyncDispose]();
-  signal.addEventListener('abort', close, { once: true });
+  const answer = await exchange(connection, joinMessage(options), signal);
   try {
-    connection.send(joinMessage(options.pending));
-    const answer = await connection.receiveOne();
-    if (answer.type === 'refused') throw refusal(answer);
     if (answer.type !== 'admitted') throw unexpected(connection.endpoint, answer.type);
     return await acceptAdmission(answer, rootCertificate, options, nowMs);
   } catch (error) {
-    close();
+    void connection[Symbol.asyncDispose]();
     throw error;
-  } finally {
-    signal.removeEventListener('abort', close);
   }
 }
 
-function joinMessage({ token, name, keys }: PendingJoin): JoinMessage {
-  return { type: 'join', token, name, keys: { acting: keys.acting.publicKey } };
+function joinMessage({ pending, claim }: JoinOptions): JoinMessage | LandMessage {
+  const { token, name, keys } = pending;
+  const wanted = { name, keys: { acting: keys.acting.publicKey } };
+  return claim === undefined
+    ? { type: 'join', token, ...wanted }
+    : { type: 'land', claim, ...wanted };
 }
 
 /** @throws MemberError `bad-message`, `untrusted-master` */
@@ -140,17 +138,16 @@ async function acceptAdmission(
   await trustedMastersOf(view, { vpn: invite.vpn, rootCertificate, nowMs });
   const { keys } = pending;
   const slots = slotsFor(view, []);
-  return { version: 1, joinedAtMs: nowMs, keys, rootCertificate, place, chain, view, slots };
+  const own = { keys, rootCertificate, place, chain };
+  return { version: 1, joinedAtMs: nowMs, rankMs: nowMs, ...own, view, slots };
 }
 
-function isWorthRetrying(error: unknown): boolean {
-  return error instanceof HanseError && error.retryable;
-}
-
-function joinError(membership: string, error: unknown): unknown {
+/** @param besides what else was tried, and did not help */
+export function joinError(membership: string, error: unknown, besides?: string): unknown {
   if (!(error instanceof MemberError) || error.code !== 'refused') return error;
   const { refusal: code = 'unknown' } = error.fields;
-  return new MemberError(`joining ${membership} failed: ${error.message}`, {
+  const more = besides === undefined ? '' : `; ${besides}`;
+  return new MemberError(`joining ${membership} failed: ${error.message}${more}`, {
     code: 'join-refused',
     fields: { membership, refusal: code },
     cause: error,

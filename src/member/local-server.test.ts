@@ -11,7 +11,12 @@ import { silentLog } from '../runtime/log.ts';
 import { localRoute, serveLocally } from './local-server.ts';
 import { MemberError } from './member-error.ts';
 
-async function localServer(leave: () => Promise<{ membership: string; reason: string }>) {
+type Leave = (
+  body: unknown,
+  onProgress: (text: string) => void,
+) => Promise<{ membership: string; reason: string }>;
+
+async function localServer(leave: Leave) {
   const directory = await mkdtemp(join(tmpdir(), 'hanse-local-'));
   const socketPath = join(directory, 'member.sock');
   // What a killed daemon leaves behind.
@@ -61,6 +66,39 @@ test('an error of ours is shown with its code, any other only logged', async () 
   await assert.rejects(callLocal(other.socketPath, localLeave, {}), (error: Error) => {
     return !error.message.includes('secret');
   });
+});
+
+test('what there is to tell is told before the answer, or before the failure, to whoever wants it', async () => {
+  const told: string[] = [];
+  const onProgress = (text: string) => told.push(text);
+  const isHeard = Promise.withResolvers<void>();
+  await using server = await localServer(async (_body, tell) => {
+    tell('asking');
+    await isHeard.promise;
+    tell('asked\nagain');
+    return left();
+  });
+  const hears = (text: string) => {
+    onProgress(text);
+    isHeard.resolve();
+  };
+  const { socketPath } = server;
+  assert.deepEqual(
+    await callLocal(socketPath, localLeave, {}, { onProgress: hears }),
+    await left(),
+  );
+  assert.deepEqual(told, ['asking', 'asked\nagain']);
+  assert.deepEqual(await callLocal(socketPath, localLeave, {}), await left());
+
+  await using failing = await localServer((_body, tell) => {
+    tell('trying');
+    const problem = new MemberError('not now', { code: 'not-connected', retryable: true });
+    return Promise.reject(problem);
+  });
+  const request = callLocal(failing.socketPath, localLeave, {}, { onProgress });
+  await assert.rejects(request, { code: 'not-connected', message: 'not now', status: 503 });
+  assert.equal(told.at(-1), 'trying');
+  await assert.rejects(callLocal(failing.socketPath, localLeave, {}), { status: 503 });
 });
 
 test('what is no request is refused and the server goes on', async () => {

@@ -4,11 +4,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Problem } from '../api/endpoints.ts';
-import { type LocalEndpoint, localMetricsPath } from '../api/member-local.ts';
+import {
+  type LocalEndpoint,
+  type LocalLine,
+  localLinesType,
+  localMetricsPath,
+} from '../api/member-local.ts';
 import { type Endpoint, hostOf, portOf } from '../model/endpoint.ts';
 import { HanseError, InvalidInputError } from '../model/error.ts';
 import { privateFileMode } from '../runtime/durable-file.ts';
 import type { Log } from '../runtime/log.ts';
+import type { OnProgress } from './landing/progress-lines.ts';
 import type { MetricsPage } from './member-metrics.ts';
 
 /** A token is the longest thing that anybody has to say here. */
@@ -17,15 +23,18 @@ const longestBodyBytes = 16 * 1024;
 /** One endpoint and what answers it. */
 export interface LocalRoute {
   readonly endpoint: LocalEndpoint;
-  readonly answer: (body: unknown) => Promise<unknown>;
+  readonly answer: (body: unknown, onProgress: OnProgress) => Promise<unknown>;
 }
 
 /** Ties a handler to its endpoint's types; the server has checked the body by the schema then. */
 export function localRoute<Body extends z.ZodType, Reply extends z.ZodType>(
   endpoint: LocalEndpoint<Body, Reply>,
-  answer: (body: z.infer<Body>) => Promise<z.input<Reply>>,
+  answer: (body: z.infer<Body>, onProgress: OnProgress) => Promise<z.input<Reply>>,
 ): LocalRoute {
-  return { endpoint, answer: (body) => answer(parseBody(endpoint, body)) };
+  return {
+    endpoint,
+    answer: (body, onProgress) => answer(parseBody(endpoint, body), onProgress),
+  };
 }
 
 export interface LocalServerOptions {
@@ -73,7 +82,7 @@ function createLocalServer(
         : answerRoute(routes, request, response);
     answered.catch((error: unknown) => {
       if (!(error instanceof HanseError)) log.error({ err: error }, 'local request failed');
-      sendJson(response, statusOf(error), problemOf(error));
+      sendProblem(response, error);
     });
   });
   // Requests are few and short; a connection that stays would only delay the stop.
@@ -97,8 +106,18 @@ async function answerRoute(
   const { method, url } = request;
   const route = routes.find(({ endpoint }) => endpoint.method === method && endpoint.path === url);
   if (!route) throw new InvalidInputError(`there is no ${method} ${url} here`);
-  sendJson(response, 200, await route.answer(await readBody(request)));
+  const inParts = request.headers.accept?.includes(localLinesType) ?? false;
+  const tell = (text: string): void => {
+    if (!inParts) return;
+    if (!response.headersSent) response.setHeader('content-type', localLinesType);
+    response.write(encodeLine({ type: 'progress', text }));
+  };
+  const answer = await route.answer(await readBody(request), tell);
+  if (response.headersSent) response.end(encodeLine({ type: 'answer', answer }));
+  else sendJson(response, 200, answer);
 }
+
+const encodeLine = (line: LocalLine): string => `${JSON.stringify(line)}\n`;
 
 function parseBody<Body extends z.ZodType>(
   { body: schema, path }: LocalEndpoint<Body>,
@@ -124,11 +143,16 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+/** As an answer of its own, or as the last line of one that has begun. */
+function sendProblem(response: ServerResponse, error: unknown): void {
+  const [status, problem] = [statusOf(error), problemOf(error)];
+  if (!response.headersSent) sendJson(response, status, problem);
+  else if (response.getHeader('content-type') === localLinesType) {
+    response.end(encodeLine({ type: 'failed', status, problem }));
+  } else response.destroy();
+}
+
 function sendJson(response: ServerResponse, status: number, document: unknown): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
 }
 

@@ -1,5 +1,6 @@
 import type { MemberName } from '../model/names.ts';
 import type { InviteClaims } from '../trust/invite-token.ts';
+import type { JoinProgress } from './join-progress.ts';
 import type { MembershipState, Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';
 
@@ -12,6 +13,7 @@ export type MemberEntry =
       readonly token: string;
       readonly sinceMs: number;
       readonly joined: Promise<MembershipState>;
+      readonly progress: JoinProgress;
       /** Gives the join up and forgets it. */
       readonly cancel: () => Promise<void>;
     }

@@ -1,3 +1,4 @@
+import type { Conversation } from '../host/firewall/conversation-listing.ts';
 import type { HostState } from '../model/host-state.ts';
 import type { Address, Prefix } from '../model/prefix.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
@@ -20,6 +21,8 @@ export interface MemberHost {
   watchPaths(onChange: () => void): PathWatch;
   /** What WireGuard says of all peers of one interface; none when there is no such interface. */
   observePeers(interfaceName: string): Promise<readonly DirectObservation[]>;
+  /** Who exchanges packets that are to be sealed, see `HostState.sealing`. */
+  conversations(): Promise<readonly Conversation[]>;
   /** Opens nothing yet: see `follow`. */
   openProbes(
     options: ProbeSocketOptions,

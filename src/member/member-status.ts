@@ -7,6 +7,7 @@ import type { MemberHost, TunnelObservation } from './member-host.ts';
 import type { Membership } from './membership.ts';
 import type { Tombstone } from './membership-files.ts';
 import type { MembershipLoop } from './membership-loop.ts';
+import type { MoveState } from './moving/move-state.ts';
 import { validityOf } from './validity.ts';
 
 /** What was found out about tunnels, by interface. */
@@ -29,7 +30,7 @@ export async function readMemberStatus(
   const tunnels = await host.observe();
   const read = async ([membership, entry]: [string, MemberEntry]) => {
     if (entry.kind === 'running') {
-      const direct = await entry.loop.membership.direct.report();
+      const direct = await entry.loop.membership.peers.direct.report();
       return runningStatus(entry.loop, { ...facts, tunnels, direct });
     }
     return entry.kind === 'joining'
@@ -46,7 +47,7 @@ function joiningStatus(
 ): MembershipStatus {
   const { vpn, subset } = invite;
   const session = { state: 'joining', sinceMs, reconnects: 0 } as const;
-  return { membership, vpn, subset, name, session, masters: [], direct: [] };
+  return { membership, vpn, subset, name, session, masters: [], direct: [], sealedTo: [] };
 }
 
 /** Of a membership of which there is the tombstone only. */
@@ -56,7 +57,7 @@ export function endedStatus(
 ): MembershipStatus {
   const { vpn, subset, name, reason, endedAtMs } = tombstone;
   const session = { state: 'ended', sinceMs: endedAtMs, reconnects: 0 } as const;
-  const empty = { masters: [], direct: [] };
+  const empty = { masters: [], direct: [], sealedTo: [] };
   return { membership, vpn, subset, name, session, endReason: reason, ...empty };
 }
 
@@ -65,7 +66,7 @@ function runningStatus(
   facts: TunnelFacts & { readonly direct: readonly DirectPath[] },
 ): MembershipStatus {
   const { membership, status } = loop;
-  const { place, view, chain } = membership.state;
+  const { place, view, chain, move } = membership.state;
   const { ipv4, ipv6, vpn, subset, name } = place;
   return {
     membership: membership.name,
@@ -73,6 +74,7 @@ function runningStatus(
     subset,
     name,
     session: status,
+    ...(move ? { move: moveStatus(move) } : {}),
     place: { ipv4, ipv6, prefixes: vpn.prefixes },
     epoch: view.key.epoch,
     appliedRevision: membership.appliedRevision,
@@ -85,9 +87,17 @@ function runningStatus(
     })),
     pathMoves: membership.paths.moves,
     direct: [...facts.direct],
-    directMoves: membership.direct.moves,
-    introductionsRefused: membership.direct.refused,
+    keying: view.keying,
+    sealedTo: membership.peers.sealed.peers.map(({ name, subset }) => ({ name, subset })),
+    directMoves: membership.peers.direct.moves,
+    introductionsRefused: membership.peers.refused,
   };
+}
+
+function moveStatus(move: MoveState): MembershipStatus['move'] {
+  const { to, stage } = move;
+  if (stage === 'moved') return { to, stage, leavesAtMs: move.leavesAtMs };
+  return stage === 'not-moved' ? { to, stage, reason: move.reason } : { to, stage };
 }
 
 function pathStatus(

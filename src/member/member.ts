@@ -5,11 +5,15 @@ import type { Log } from '../runtime/log.ts';
 import { rootFingerprint } from '../trust/certificate-check.ts';
 import { type InviteClaims, readInviteToken } from '../trust/invite-token.ts';
 import { createWireguardKeyPair } from '../trust/wireguard-keys.ts';
-import { obtainAdmission } from './admission.ts';
+import { isFinal, obtainAdmission } from './admission.ts';
 import type { ControlCounts } from './control-counts.ts';
 import { defaultMemberName } from './default-member-name.ts';
 import type { OpenSession } from './held-session.ts';
-import { directInterfaceName, type HostKeeper, memberInterfaceName } from './host-keeper.ts';
+import { type HostKeeper, memberInterfaceName, peerInterfaceNames } from './host-keeper.ts';
+import { JoinProgress } from './join-progress.ts';
+import type { JoinAttempt, JoinRequest, JoinTask } from './join-task.ts';
+import { Landings } from './landing/landings.ts';
+import type { OnProgress } from './landing/progress-lines.ts';
 import type { MemberDirectory, MemberIdentity } from './member-directory.ts';
 import type { MemberEntry } from './member-entry.ts';
 import type { MemberHost } from './member-host.ts';
@@ -29,6 +33,7 @@ import {
   otherVpn,
   stillJoining,
 } from './membership-problems.ts';
+import { createDestinations, type Destinations } from './moving/destinations.ts';
 import type { PathKeeper } from './path-keeper.ts';
 import type { ResolveHost } from './resolve-endpoint.ts';
 
@@ -43,18 +48,8 @@ export interface MemberParts {
   readonly pathKeeper: PathKeeper;
 }
 
-interface JoinRequest {
-  readonly token: string;
-  readonly name: MemberName;
-  readonly invite: InviteClaims;
-  readonly before: MemberEntry | undefined;
-}
-
-interface JoinAttempt {
-  readonly invite: InviteClaims;
-  readonly pending: PendingJoin;
-  readonly signal: AbortSignal;
-}
+/** A name that is slow to resolve keeps a single membership's tunnels, and no others', away for longer. */
+const longestResumeMs = 2_000;
 
 /** All memberships of one directory: starts, joins, leaves and knows them. */
 export class Member {
@@ -64,6 +59,9 @@ export class Member {
   readonly #signal: AbortSignal;
   readonly #entries = new Map<string, MemberEntry>();
   readonly #tasks = new Set<Promise<unknown>>();
+  readonly #landings: Landings;
+  readonly #resumed = Promise.withResolvers<void>();
+  readonly #destinations: Destinations;
 
   /** @param signal stops every membership, and ends none */
   constructor(
@@ -75,6 +73,20 @@ export class Member {
     this.#identity = options.identity;
     this.#parts = parts;
     this.#signal = signal;
+    this.#landings = new Landings(
+      { ...options, entries: this.#entries, signal },
+      {
+        ...parts,
+        begin: this.#begin.bind(this),
+        complete: this.#complete.bind(this),
+        earlierMembership: this.#earlierMembership.bind(this),
+      },
+    );
+    this.#destinations = createDestinations({
+      entries: this.#entries,
+      join: (token) => this.join(token),
+      resumed: this.#resumed.promise,
+    });
   }
 
   get entries(): ReadonlyMap<string, MemberEntry> {
@@ -88,8 +100,10 @@ export class Member {
 
   /** Takes up what is on the disk: runs memberships, goes on with joins, finishes ends. */
   async resume(): Promise<void> {
-    for (const files of await this.#directory.memberships()) {
-      const stored = await files.read();
+    const found = await this.#directory.memberships();
+    const all = await Promise.all(found.map(async (files) => [files, await files.read()] as const));
+    this.#expect(all.flatMap(([files, { kind }]) => (kind === 'member' ? [files.name] : [])));
+    for (const [files, stored] of all) {
       if (stored.kind === 'none') await files.dropPending();
       if (stored.kind === 'member') {
         await files.endJoin();
@@ -98,6 +112,17 @@ export class Member {
       if (stored.kind === 'pending') this.#resumeJoin(files, stored.pending);
       if (stored.kind === 'ended') await this.#finishEnd(files, stored.tombstone);
     }
+    await this.#landings.resume((vpn, error) => this.#resumeFailed(vpn, error));
+    this.#resumed.resolve();
+  }
+
+  /** The host is told of all that it had before the crash or stop, or of what is ready by then. */
+  #expect(memberships: readonly string[]): void {
+    if (memberships.length === 0) return;
+    const { hostKeeper, clock } = this.#parts;
+    hostKeeper.expect(memberships);
+    const skipAll = () => memberships.forEach((membership) => void hostKeeper.skip(membership));
+    clock.sleep(longestResumeMs, this.#signal).then(skipAll, skipAll);
   }
 
   /** Resolves when no membership runs any more, nor is being joined. */
@@ -107,20 +132,30 @@ export class Member {
 
   /**
    * Joins with an invite, or goes on with a join that was cut short; resolves when the tunnel is up.
+   * @param onProgress told how far a join is whose subset is not known yet
    * @throws MemberError `already-member`, `other-vpn`, `join-refused`, `untrusted-master`;
    *   TrustError for a token that is none
    */
-  async join(token: string, name = defaultMemberName(hostname())): Promise<MembershipState> {
+  async join(
+    token: string,
+    name = defaultMemberName(hostname()),
+    onProgress: OnProgress = ignore,
+  ): Promise<MembershipState> {
     const nowMs = this.#parts.clock.nowMs();
     const invite = readInviteToken(token, { nowMs });
     const files = this.#directory.membership(invite.vpn, invite.subset);
-    const before = this.#entries.get(files.name);
-    if (before?.kind === 'joining' && before.token === token) return await before.joined;
-    if (before && before.kind !== 'ended') throw alreadyMember(files.name);
-    const wanted = { token, name: invite.memberName ?? name };
-    return await this.#begin(files, { ...wanted, invite, before }, () =>
-      this.#preparePending(files, wanted),
-    );
+    const membership = invite.isPlaced ? invite.vpn : files.name;
+    const before = this.#entries.get(membership);
+    if (before?.kind === 'joining' && before.token === token) {
+      before.progress.follow(onProgress);
+      return await before.joined;
+    }
+    if (before && before.kind !== 'ended') throw alreadyMember(membership);
+    const progress = new JoinProgress();
+    progress.follow(onProgress);
+    const request = { token, name: invite.memberName ?? name, invite, before, progress };
+    if (invite.isPlaced) return await this.#landings.begin(request);
+    return await this.#join(files, request, () => this.#preparePending(files, request));
   }
 
   /**
@@ -148,32 +183,52 @@ export class Member {
     return { membership, reason: 'forgotten' };
   }
 
-  /** What was there `before` is there again when the join fails. */
-  #begin(
+  #join(
     files: MembershipFiles,
     request: JoinRequest,
     prepare: () => Promise<PendingJoin>,
   ): Promise<MembershipState> {
-    const { invite, name, token, before } = request;
-    const cancelled = new AbortController();
-    const signal = AbortSignal.any([this.#signal, cancelled.signal]);
-    const joined = prepare().then((pending) => this.#complete(files, { invite, pending, signal }));
-    const cancel = async () => {
-      cancelled.abort(joinCancelled(files.name));
-      await settled;
-      const now = this.#entries.get(files.name);
-      // The answer was faster.
-      if (now?.kind === 'running') return void (await now.loop.forget());
+    const { invite } = request;
+    const drop = async (): Promise<void> => {
       await files.dropPending();
       await this.#parts.hostKeeper.remove(files.name);
     };
+    const start = async (signal: AbortSignal): Promise<MembershipState> => {
+      try {
+        return await this.#complete(files, { invite, pending: await prepare(), signal });
+      } catch (error) {
+        if (isFinal(error)) await drop();
+        throw error;
+      }
+    };
+    return this.#begin(files.name, request, { start, drop });
+  }
+
+  /** What was there `before` is there again when the join fails. */
+  #begin(membership: string, request: JoinRequest, task: JoinTask): Promise<MembershipState> {
+    const { invite, name, token, before, progress } = request;
+    const cancelled = new AbortController();
+    const joined = task.start(AbortSignal.any([this.#signal, cancelled.signal]));
+    const cancel = async () => {
+      cancelled.abort(joinCancelled(membership));
+      await settled;
+      const place = await joined.then(({ place }) => place, ignore);
+      const now = place && this.#entries.get(`${place.vpn.name}.${place.subset}`);
+      // The answer was faster.
+      if (now?.kind === 'running') return void (await now.loop.forget());
+      await task.drop();
+    };
     const sinceMs = this.#parts.clock.nowMs();
-    const entry = { kind: 'joining', invite, name, token, sinceMs, joined, cancel } as const;
-    this.#entries.set(files.name, entry);
-    const settled = joined.then(ignore, () => {
-      if (before) this.#entries.set(files.name, before);
-      else this.#entries.delete(files.name);
-    });
+    const asked = { invite, name, token, progress };
+    const entry = { kind: 'joining', ...asked, sinceMs, joined, cancel } as const;
+    this.#entries.set(membership, entry);
+    const settle = () => {
+      // Else it has become the membership.
+      if (this.#entries.get(membership) !== entry) return;
+      if (before) this.#entries.set(membership, before);
+      else this.#entries.delete(membership);
+    };
+    const settled = joined.then(settle, settle);
     this.#track(settled);
     return joined;
   }
@@ -196,22 +251,26 @@ export class Member {
     const { token, name, startedAtMs } = pending;
     // Whether it has expired since is for the master to say, which may have admitted us before.
     const invite = readInviteToken(token, { nowMs: startedAtMs });
-    const request = { token, name, invite, before: undefined };
-    this.#begin(files, request, async () => pending).catch((error: unknown) => {
-      if (this.#signal.aborted) return;
-      this.#parts.log.error({ membership: files.name, err: error }, 'resumed join failed');
-    });
+    const request = { token, name, invite, before: undefined, progress: new JoinProgress() };
+    this.#join(files, request, async () => pending).catch((error: unknown) =>
+      this.#resumeFailed(files.name, error),
+    );
+  }
+
+  #resumeFailed(membership: string, error: unknown): void {
+    if (this.#signal.aborted) return;
+    this.#parts.log.error({ membership, err: error }, 'resumed join failed');
   }
 
   async #complete(
     files: MembershipFiles,
-    { invite, pending, signal }: JoinAttempt,
+    { signal, ...attempt }: JoinAttempt,
   ): Promise<MembershipState> {
     const startedMs = this.#parts.clock.monotonicMs();
-    const earlier = this.#earlierMembership(invite);
+    const earlier = this.#earlierMembership(attempt.invite);
     const identity = this.#identity;
     const interfaceName = memberInterfaceName(identity.identityKey, files.name, 0);
-    const options = { files, pending, invite, identity, interfaceName };
+    const options = { ...attempt, files, identity, interfaceName };
     const joined = await obtainAdmission(
       earlier ? { ...options, earlier } : options,
       this.#parts,
@@ -253,9 +312,9 @@ export class Member {
   #membership(files: MembershipFiles, state: MembershipState): Membership {
     const { identityKey } = this.#identity;
     const interfaceName = (slot: number) => memberInterfaceName(identityKey, files.name, slot);
-    const directInterface = directInterfaceName(identityKey, files.name);
-    const names = { interfaceName, directInterface };
-    return new Membership({ files, state, identity: this.#identity, ...names }, this.#parts);
+    const names = { interfaceName, peerInterfaces: peerInterfaceNames(identityKey, files.name) };
+    const [identity, destinations] = [this.#identity, this.#destinations];
+    return new Membership({ files, state, identity, destinations, ...names }, this.#parts);
   }
 
   #run(membership: Membership, session?: OpenSession): void {

@@ -10,19 +10,21 @@ import {
   subsetNameSchema,
   vpnNameSchema,
 } from '../model/names.ts';
-import { chainSchema } from '../model/records.ts';
+import { chainSchema } from '../model/records/parts.ts';
 import { wireguardPrivateKeySchema, wireguardPublicKeySchema } from '../model/wireguard-key.ts';
 import { privateDirectoryMode, removeDurably } from '../runtime/durable-file.ts';
 import { mastersOf } from './master-trust.ts';
+import { moveStateSchema } from './moving/move-state.ts';
 import { StateFile } from './state-file.ts';
 
 const timeMs = z.number().int().nonnegative();
+const portSchema = z.number().int().min(1).max(65_535);
 const keyPairSchema = z.object({
   privateKey: wireguardPrivateKeySchema,
   publicKey: wireguardPublicKeySchema,
 });
 /** `acting`: towards masters, whoever acts. */
-const keyPairsSchema = z.object({ acting: keyPairSchema });
+export const keyPairsSchema = z.object({ acting: keyPairSchema });
 
 /** What a join must remember before it is sent: with it, and only with it, the answer can be had again. */
 const pendingJoinSchema = z.object({
@@ -50,6 +52,13 @@ const membershipStateSchema = z
   .object({
     version: z.literal(1),
     joinedAtMs: timeMs,
+    /**
+     * Its place among the memberships of its VPN, the smallest first: when it was joined, or that of
+     * the one that was moved here.
+     */
+    rankMs: timeMs.optional(),
+    /** What has become of the last order to move to another subset. */
+    move: moveStateSchema.optional(),
     keys: keyPairsSchema,
     rootCertificate: z.string(),
     place: placeSchema,
@@ -61,9 +70,15 @@ const membershipStateSchema = z
     /** Through whom traffic went last; absent for the first in the member's order. */
     using: masterNameSchema.optional(),
     /** Where its direct interface listens; absent until a master introduces members. */
-    directPort: z.number().int().min(1).max(65_535).optional(),
+    directPort: portSchema.optional(),
+    /** And its sealed one; absent until masters are not to read what passes between members. */
+    sealedPort: portSchema.optional(),
   })
-  .transform(({ slots, ...state }) => ({ ...state, slots: slotsFor(state.view, slots) }));
+  .transform(({ slots, rankMs, ...state }) => ({
+    ...state,
+    rankMs: rankMs ?? state.joinedAtMs,
+    slots: slotsFor(state.view, slots),
+  }));
 export type MembershipState = z.infer<typeof membershipStateSchema>;
 
 /** `forgotten`: dropped here without telling any master. */
@@ -93,6 +108,7 @@ export function slotsFor(view: View, before: PathSlots): (MasterName | null)[] {
 
 const endedFile = 'ended.json';
 const peersFile = 'peers.json';
+const sealedFile = 'sealed.json';
 
 /** Where a membership stands, by its files. */
 export type StoredMembership =
@@ -114,6 +130,8 @@ export class MembershipFiles {
   readonly name: string;
   /** Of direct paths; worth less than the membership, see `PeerFiles`. */
   readonly peersPath: string;
+  /** Of sealed tunnels; they are sought again without it, see `SealedFiles`. */
+  readonly sealedPath: string;
   readonly #folder: string;
   readonly #pending: StateFile<typeof pendingJoinSchema>;
   readonly #membership: StateFile<typeof membershipStateSchema>;
@@ -123,6 +141,7 @@ export class MembershipFiles {
     this.name = name;
     this.#folder = join(membershipsDirectory, name);
     this.peersPath = join(this.#folder, peersFile);
+    this.sealedPath = join(this.#folder, sealedFile);
     this.#pending = new StateFile(join(this.#folder, 'pending.json'), pendingJoinSchema);
     this.#membership = new StateFile(join(this.#folder, 'membership.json'), membershipStateSchema);
     this.#ended = new StateFile(join(this.#folder, endedFile), tombstoneSchema);
@@ -140,10 +159,15 @@ export class MembershipFiles {
 
   /** Starts a join, also where an earlier membership has ended. */
   async writePending(pending: PendingJoin): Promise<void> {
+    await this.makeRoom();
+    await this.#pending.write(pending);
+  }
+
+  /** For a membership whose join is remembered elsewhere (`LandingFile`). */
+  async makeRoom(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: privateDirectoryMode });
     await this.#membership.remove();
     await this.#ended.remove();
-    await this.#pending.write(pending);
   }
 
   /** The join was refused for good: nothing of it stays. */

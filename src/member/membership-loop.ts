@@ -16,6 +16,7 @@ import type { Membership } from './membership.ts';
 import type { MembershipEndReason, Tombstone } from './membership-files.ts';
 import { notConnected } from './membership-problems.ts';
 import { type LoopStatus, SessionStatus } from './session-status.ts';
+import { keepTickets } from './ticket-keeper.ts';
 
 /** A blip is over at once; a master that is down is asked by each of its members every 8 s or so. */
 const reconnectBackoff = { minMs: 200, maxMs: 15_000 };
@@ -82,6 +83,7 @@ export class MembershipLoop {
     this.#lookAfterTunnels(AbortSignal.any([stop, over.signal]));
     try {
       const reason = await this.#untilEnded(stop, joined);
+      over.abort();
       return await this.#finish(reason);
     } catch (error) {
       if (this.#forgotten.signal.aborted && !signal.aborted) return await this.#finish('forgotten');
@@ -124,7 +126,17 @@ export class MembershipLoop {
     const onFailure = (error: unknown) => log.error({ err: error }, 'tunnels are not looked after');
     const carriages = new Carriages(this.membership, this.#dependencies);
     void runUntilAborted((until) => carriages.run(until), signal, onFailure);
-    void runUntilAborted((until) => this.membership.direct.run(until), signal, onFailure);
+    void runUntilAborted((until) => this.membership.peers.run(until), signal, onFailure);
+    void runUntilAborted(
+      (until) => this.membership.mover.run(until, () => this.leave()),
+      signal,
+      (error) => log.error({ err: error }, 'orders to move are not carried out any more'),
+    );
+    void runUntilAborted(
+      (until) => this.membership.measurer.run(until),
+      signal,
+      (error) => log.error({ err: error }, 'masters are not measured any more'),
+    );
   }
 
   async #untilEnded(signal: AbortSignal, joined?: OpenSession): Promise<MembershipEndReason> {
@@ -235,6 +247,7 @@ export class MembershipLoop {
       { ...this.#dependencies, open: (master, stop) => this.#open(master, stop) },
       AbortSignal.any([signal, over.signal]),
     );
+    this.#keepTickets(session.master, AbortSignal.any([signal, over.signal]));
     try {
       const next = await Promise.race([session.done, better]);
       if (next instanceof HeldSession) this.#take(next, 'live');
@@ -249,6 +262,14 @@ export class MembershipLoop {
         () => undefined,
       );
     }
+  }
+
+  #keepTickets(current: MasterName, signal: AbortSignal): void {
+    const { log } = this.#dependencies;
+    const onFailure = (error: unknown) => log.error({ err: error }, 'tickets are not kept');
+    const task = (stop: AbortSignal) =>
+      keepTickets(this.membership, current, this.#dependencies, stop);
+    void runUntilAborted(task, signal, onFailure);
   }
 
   #take(session: HeldSession, state: SessionState): void {
@@ -273,11 +294,14 @@ export class MembershipLoop {
     this.#lost = { name, turnMs };
   }
 
+  /** The keys go at once; what an order has begun elsewhere may take a while to be taken back. */
   async #finish(reason: MembershipEndReason): Promise<Tombstone> {
+    const abandoned = this.membership.mover.abandon();
     const tombstone = await this.membership.end(reason);
     this.#status.enter('ended');
     this.#dependencies.log.info({ membership: this.membership.name, reason }, 'membership ended');
     this.#ended.resolve(reason);
+    await abandoned;
     return tombstone;
   }
 }

@@ -1,3 +1,4 @@
+import type { SubsetName, VpnName } from '../model/names.ts';
 import { MemberError } from './member-error.ts';
 
 /** There is a membership of that VPN and subset. */
@@ -22,6 +23,14 @@ export function joinCancelled(membership: string): MemberError {
     code: 'join-refused',
     fields: { membership, refusal: 'cancelled' },
   });
+}
+
+/** @param reasons why each place that there was did not work out */
+export function noOtherPlace(vpn: VpnName, subset: SubsetName, reasons: string): MemberError {
+  return new MemberError(
+    `joining ${vpn} failed: the invite leads to ${subset} again, and to no place that takes this node; ${reasons}`,
+    { code: 'join-refused', fields: { membership: vpn, refusal: 'no-place' } },
+  );
 }
 
 /** @param vpn the name that both VPNs have */
@@ -49,4 +58,13 @@ export function notConnected(membership: string): MemberError {
     `no master has taken the departure of ${membership}: try again when its session is live, or only forget it here`,
     { code: 'not-connected', fields: { membership }, retryable: true },
   );
+}
+
+/** An order to move has run out: nobody takes its invite any more. */
+export function moveTooLate(subset: SubsetName, expiresAtMs: number): MemberError {
+  const ended = new Date(expiresAtMs).toISOString();
+  return new MemberError(`${subset} was not reached before the order ended, at ${ended}`, {
+    code: 'join-refused',
+    fields: { membership: subset, refusal: 'token-expired' },
+  });
 }

@@ -7,15 +7,10 @@ import type { Clock } from '../runtime/clock.ts';
 import { KeyedQueue } from '../runtime/keyed-queue.ts';
 import type { Log } from '../runtime/log.ts';
 import { derivePresharedKey } from '../trust/wireguard-keys.ts';
-import { DirectPaths } from './direct/direct-paths.ts';
-import {
-  applyWithDirect,
-  directKnowledge,
-  introducesMembers,
-  rendezvousWith,
-} from './direct/membership-facts.ts';
+import { introducesMembers, rendezvousWith } from './direct/membership-facts.ts';
 import type { HostKeeper } from './host-keeper.ts';
 import { mastersOf, type TrustedMaster, trustedMastersOf } from './master-trust.ts';
+import { Measurer } from './measuring/measurer.ts';
 import type { MemberIdentity } from './member-directory.ts';
 import type { MemberHost } from './member-host.ts';
 import {
@@ -27,10 +22,15 @@ import {
 } from './membership-files.ts';
 import type { MasterPath, MembershipPaths } from './membership-paths.ts';
 import { noMembership } from './membership-problems.ts';
+import type { Destinations } from './moving/destinations.ts';
+import type { MoveState } from './moving/move-state.ts';
+import { Mover } from './moving/mover.ts';
 import { checkOwnChain } from './own-chain.ts';
 import { PathEndpoints } from './path-endpoints.ts';
 import type { PathKeeper } from './path-keeper.ts';
+import { PeerTunnels } from './peer-tunnels.ts';
 import type { ResolveHost } from './resolve-endpoint.ts';
+import { ResumptionTickets } from './resumption-tickets.ts';
 import type { ClientCredentials } from './tls-connection.ts';
 import { validityOf } from './validity.ts';
 
@@ -41,17 +41,24 @@ export interface MembershipDependencies {
   readonly hostKeeper: HostKeeper;
   readonly pathKeeper: PathKeeper;
   readonly resolveHost: ResolveHost;
+  /** 0 to 1. */
+  readonly random: () => number;
 }
 
 export interface MembershipOptions {
   readonly files: MembershipFiles;
   readonly state: MembershipState;
   readonly identity: MemberIdentity;
+  /** Where it may be moved to. */
+  readonly destinations: Destinations;
   /** The name of the interface of a slot. */
   readonly interfaceName: (slot: number) => string;
-  /** The name of the interface of all direct peers. */
-  readonly directInterface: string;
+  /** The names of the interfaces of all direct peers, and of all sealed tunnels. */
+  readonly peerInterfaces: { readonly direct: string; readonly sealed: string };
 }
+
+/** A master that takes longer is none to leave a direct path for. */
+const masterAnswerMs = 1_000;
 
 /**
  * What one membership knows, kept the same on the disk and in the host: first the disk, then the
@@ -62,7 +69,10 @@ export interface MembershipOptions {
 export class Membership {
   readonly name: string;
   readonly paths: MembershipPaths;
-  readonly direct: DirectPaths;
+  readonly peers: PeerTunnels;
+  readonly tickets = new ResumptionTickets();
+  readonly measurer: Measurer;
+  readonly mover: Mover;
   readonly #options: MembershipOptions;
   readonly #dependencies: MembershipDependencies;
   readonly #endpoints: PathEndpoints;
@@ -85,7 +95,13 @@ export class Membership {
     this.paths.onChange(() => void this.#rememberUse());
     const onLate = () => void this.#applyLate();
     this.#endpoints = new PathEndpoints(this.name, { ...dependencies, onLate });
-    this.direct = this.#createDirectPaths();
+    this.peers = this.#createPeerTunnels();
+    this.measurer = new Measurer({ ...dependencies, trust: () => this.#trustOfTransfers() });
+    const { destinations } = options;
+    this.mover = new Mover(
+      { membership: this.name, state: () => this.#state, save: (move) => this.#saveMove(move) },
+      { ...dependencies, destinations },
+    );
   }
 
   /** What it shows to masters of its VPN. */
@@ -164,10 +180,11 @@ export class Membership {
     } catch (error) {
       this.#masters = undefined;
       log.warn({ membership: this.name, reason: describeError(error) }, 'stored view not usable');
+      this.#dependencies.hostKeeper.skip(this.name);
       return;
     }
     await this.#endpoints.refresh(this.#masters);
-    await this.#prepareDirect();
+    await this.peers.prepare();
     await this.#apply();
   }
 
@@ -177,11 +194,27 @@ export class Membership {
    */
   async acceptView(view: View): Promise<void> {
     const masters = await this.#trust(view);
+    const { keying } = this.#state.view;
     await this.#save({ ...this.#state, view, slots: slotsFor(view, this.#state.slots) });
     this.#masters = masters;
+    if (view.keying !== keying) this.peers.follow(keying);
     await this.#endpoints.complete(masters);
-    await this.#prepareDirect();
+    await this.peers.prepare();
     await this.#apply();
+  }
+
+  /** Takes the place of another membership among those of the VPN; resolves when the host goes by it. */
+  async takeRank(rankMs: number): Promise<void> {
+    await this.exclusively(async () => {
+      if (this.#state.rankMs === rankMs) return;
+      await this.#save({ ...this.#state, rankMs });
+      await this.#apply();
+    });
+  }
+
+  /** Takes how far to spread at the loss of a master, in place of what the view says. */
+  async acceptSpread(spreadMs: number): Promise<void> {
+    await this.#save({ ...this.#state, view: { ...this.#state.view, spreadMs } });
   }
 
   /** Takes a younger certificate. @throws MemberError `bad-message` when it is not this member's */
@@ -205,8 +238,8 @@ export class Membership {
   /** Shows a master where the direct interface sends from; nothing while its own address is not known. */
   meet(name: MasterName): void {
     const master = this.#masters?.find((trusted) => trusted.name === name);
-    const rendezvous = master && rendezvousWith(master, this.#endpoints.of(master).endpoint);
-    if (rendezvous && this.#state.directPort !== undefined) this.direct.meet(rendezvous);
+    const rendezvous = master && rendezvousWith(master, this.#endpointOf(name));
+    if (rendezvous) this.peers.meet(rendezvous);
   }
 
   /** Whether the packets to this master go by a carrier. */
@@ -250,11 +283,23 @@ export class Membership {
     const { vpn, subset, name } = this.#state.place;
     const endedAtMs = this.#dependencies.clock.nowMs();
     const tombstone: Tombstone = { version: 1, vpn: vpn.name, subset, name, reason, endedAtMs };
-    await this.direct.close();
+    await this.peers.close();
     await this.#options.files.writeEnded(tombstone);
     this.#dependencies.pathKeeper.remove(this.name);
     await this.#dependencies.hostKeeper.remove(this.name);
     return tombstone;
+  }
+
+  /** What is on the disk holds, also when the host cannot follow at once: each later change makes it. */
+  async #saveMove(move: MoveState): Promise<void> {
+    await this.exclusively(async () => {
+      await this.#save({ ...this.#state, move });
+      if (move.stage !== 'moved') return;
+      await this.#apply().catch((error: unknown) => {
+        const reason = describeError(error);
+        this.#dependencies.log.warn({ membership: this.name, reason }, 'host not behind a move');
+      });
+    });
   }
 
   async #save(state: MembershipState): Promise<void> {
@@ -276,7 +321,8 @@ export class Membership {
     const masters = this.#masters;
     if (!masters) return;
     const { hostKeeper, pathKeeper } = this.#dependencies;
-    const { keys, joinedAtMs, place } = this.#state;
+    const { keys, rankMs, move, place } = this.#state;
+    const standing = { rankMs, isLeaving: move?.stage === 'moved' };
     const { vpn, ipv4, ipv6 } = place;
     const { interfaceName: using } = this.paths.plan(this.#pathsInOrder());
     const facts = {
@@ -285,8 +331,8 @@ export class Membership {
       admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
     };
     try {
-      await applyWithDirect(this.direct, (direct) =>
-        hostKeeper.set(this.name, joinedAtMs, { ...facts, ...direct }),
+      await this.peers.apply((tunnels) =>
+        hostKeeper.set(this.name, standing, { ...facts, ...tunnels }),
       );
     } finally {
       // Also when one of them failed: that one is dead then.
@@ -323,46 +369,36 @@ export class Membership {
     }
   }
 
-  #createDirectPaths(): DirectPaths {
-    const { files, state, directInterface: interfaceName } = this.#options;
-    const { place } = state;
-    const { peersPath } = files;
-    const known = () => directKnowledge(this.#state, this.#masters ?? []);
-    const options = { membership: this.name, place, interfaceName, peersPath, known };
-    const onGivenUp = () => void this.#changeDirectPort();
-    return new DirectPaths(options, { ...this.#dependencies, onGivenUp });
+  #trustOfTransfers() {
+    const { place, rootCertificate } = this.#state;
+    return { vpn: place.vpn.name, rootCertificate, credentials: this.credentials };
   }
 
-  /**
-   * A port is chosen before a master can ask for it, and then for good: others have it on their disks.
-   * What goes wrong costs the direct paths, not the membership.
-   */
-  async #prepareDirect(): Promise<void> {
-    try {
-      await this.direct.refreshAddresses();
-      const hasPeers = await this.direct.takeUp();
-      const { view, directPort } = this.#state;
-      const isMet = mastersOf(view).some(({ name }) => introducesMembers(view, name));
-      if (directPort === undefined && (hasPeers || isMet)) await this.#choosePort();
-    } catch (error) {
-      const reason = describeError(error);
-      this.#dependencies.log.warn({ membership: this.name, reason }, 'no direct paths for now');
-    }
+  #createPeerTunnels(): PeerTunnels {
+    const { files, peerInterfaces: interfaces } = this.#options;
+    return new PeerTunnels(
+      {
+        ...{ files, interfaces },
+        known: () => ({ state: this.#state, masters: this.#masters ?? [] }),
+        endpointOf: (master) => this.#endpointOf(master),
+        masterAnswers: () => this.#usedMasterAnswers(),
+        savePorts: (ports) => this.#save({ ...this.#state, ...ports }),
+        exclusively: (change) => this.exclusively(change),
+      },
+      this.#dependencies,
+    );
   }
 
-  async #choosePort(): Promise<void> {
-    const host = await this.#dependencies.host;
-    await this.#save({ ...this.#state, directPort: await host.freeUdpPort() });
+  async #usedMasterAnswers(): Promise<boolean> {
+    const { using } = this.paths;
+    if (!using) return false;
+    const { pathKeeper } = this.#dependencies;
+    return await pathKeeper.answersWithin(using.interfaceName, masterAnswerMs);
   }
 
-  /** Somebody else may have taken it. */
-  async #changeDirectPort(): Promise<void> {
-    try {
-      await this.exclusively(() => this.#choosePort());
-    } catch (error) {
-      const reason = describeError(error);
-      this.#dependencies.log.warn({ membership: this.name, reason }, 'no port for direct paths');
-    }
+  #endpointOf(name: MasterName): string | undefined {
+    const master = this.#masters?.find((trusted) => trusted.name === name);
+    return master && this.#endpoints.of(master).endpoint;
   }
 
   #pathsInOrder(): readonly MasterPath[] {

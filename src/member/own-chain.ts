@@ -1,9 +1,12 @@
 import type { Place } from '../api/messages.ts';
+import { contradictedAddresses, unprovedAddresses } from '../core/address-binding.ts';
 import { describeError } from '../model/error.ts';
-import type { IdentityKey } from '../model/records.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import type { WireguardPublicKey } from '../model/wireguard-key.ts';
 import { verifyChain } from '../trust/certificate-check.ts';
+import { readBinding } from '../trust/chain-binding.ts';
 import { MemberError } from './member-error.ts';
+import type { MembershipState } from './membership-files.ts';
 
 export interface OwnChainFacts {
   readonly place: Place;
@@ -15,7 +18,7 @@ export interface OwnChainFacts {
 
 /**
  * Checks a certificate that a master gave this member: its own name in its own subset, its own
- * identity and WireGuard keys, and a path to the pinned root.
+ * identity and WireGuard keys, its own addresses if it binds any, and a path to the pinned root.
  * @throws MemberError `bad-message`
  */
 export async function checkOwnChain(
@@ -33,6 +36,21 @@ export async function checkOwnChain(
   if (checked.publicKeySpkiSha256 !== identityKey) throw notOurs('it is for another identity key');
   const { acting } = checked.wireguardKeys;
   if (acting !== wireguardKey) throw notOurs('it binds another WireGuard key');
+  const fault = contradictedAddresses(place, checked);
+  if (fault !== undefined) throw notOurs(fault);
+}
+
+/**
+ * Whether other members have to be shown whose this member's addresses are, and its own certificate,
+ * which was checked, does not.
+ */
+export function lacksProof({
+  place,
+  chain,
+  view,
+}: Pick<MembershipState, 'place' | 'chain' | 'view'>): boolean {
+  if (view.keying === 'per-subset') return false;
+  return unprovedAddresses(place, readBinding(chain)) !== undefined;
 }
 
 function notOurs(problem: string, cause?: unknown): MemberError {

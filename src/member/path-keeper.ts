@@ -74,11 +74,15 @@ export class PathKeeper {
     return this.#watch?.statuses() ?? new Map();
   }
 
-  /** Whether the other end of a tunnel answers a probe that is sent now. @throws the signal's reason */
+  /**
+   * Whether the other end of a tunnel answers a probe that is sent now.
+   * @param signal the keeper's own unless given
+   * @throws the signal's reason
+   */
   async answersWithin(
     interfaceName: string,
     limitMs: number,
-    signal: AbortSignal,
+    signal: AbortSignal = this.#signal,
   ): Promise<boolean> {
     const answered = this.#watch?.probe(interfaceName).then(() => true);
     const over = new AbortController();

@@ -1,14 +1,17 @@
 import { localJoin, localLeave, localStatus, type MemberStatus } from '../api/member-local.ts';
+import { localMeasure, localMeasurements } from '../api/member-measurements.ts';
 import type { Place } from '../api/messages.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { MemberName } from '../model/names.ts';
-import type { IdentityKey } from '../model/records.ts';
+import type { IdentityKey } from '../model/records/parts.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { lockDirectory } from '../runtime/directory-lock.ts';
 import type { Log } from '../runtime/log.ts';
 import { ControlCounts } from './control-counts.ts';
 import { HostKeeper } from './host-keeper.ts';
+import type { OnProgress } from './landing/progress-lines.ts';
 import { localRoute, serveLocally } from './local-server.ts';
+import { describeMeasurements, measureAll } from './measuring/describe-measurements.ts';
 import { Member } from './member.ts';
 import { localSocketPath, MemberDirectory } from './member-directory.ts';
 import { MemberError } from './member-error.ts';
@@ -25,6 +28,8 @@ export interface MemberOptions {
   readonly join?: { readonly token: string; readonly name?: MemberName };
   /** TCP address for Prometheus; absent for none. Give a loopback address unless others may read. */
   readonly metricsListen?: Endpoint;
+  /** Told how far the join of these options is, when its invite leaves the subset to placement. */
+  readonly onProgress?: OnProgress;
   /** Told once, when the join of these options is answered and its tunnel is up. */
   readonly onJoined?: (place: Place) => void;
 }
@@ -122,10 +127,10 @@ interface RunningParts extends MemberDependencies {
 async function joinFirst(
   member: Member,
   hostKeeper: HostKeeper,
-  { join, onJoined, directory }: MemberOptions,
+  { join, onProgress, onJoined, directory }: MemberOptions,
 ): Promise<void> {
   if (join) {
-    const { place } = await member.join(join.token, join.name);
+    const { place } = await member.join(join.token, join.name, onProgress);
     onJoined?.(place);
   } else if (member.entries.size === 0) {
     throw new MemberError(`${directory} holds no membership: join with a token first`, {
@@ -153,8 +158,13 @@ function serveMember(
   const routes = [
     localRoute(localStatus, status),
     localRoute(localLeave, ({ membership, force }) => member.leave(membership, force)),
-    localRoute(localJoin, async ({ token, name }) => {
-      const { place } = await member.join(token, name);
+    localRoute(localMeasurements, async () => describeMeasurements(member.entries, clock)),
+    localRoute(localMeasure, async () => {
+      await measureAll(member.entries);
+      return describeMeasurements(member.entries, clock);
+    }),
+    localRoute(localJoin, async ({ token, name }, onProgress) => {
+      const { place } = await member.join(token, name, onProgress);
       const membership = `${place.vpn.name}.${place.subset}`;
       return { membership, name: place.name, ipv4: place.ipv4, ipv6: place.ipv6 };
     }),

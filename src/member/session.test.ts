@@ -113,6 +113,13 @@ test('changes that come together are applied once and acknowledged once', async 
   assert.deepEqual(bed.session.unread, []);
 });
 
+test('how far to spread is taken beside the view, and outlasts a new key', async () => {
+  await using bed = await Bed.start();
+  bed.session.sendTogether([{ type: 'spread', spreadMs: 25_000 }, bed.keyChanged(5, 7)]);
+  assert.equal((await bed.session.receive('acknowledge')).revision, 7);
+  assert.equal(JSON.parse(await readFile(bed.stateFile(), 'utf8')).view.spreadMs, 25_000);
+});
+
 test('repeated and late changes change nothing and are not acknowledged', async () => {
   await using bed = await Bed.start();
   const change = bed.keyChanged(5, 7);

@@ -4,11 +4,17 @@ import { runUntilAborted } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { ControlConnection } from './control-connection.ts';
 import { DirectSession, isDirectMessage } from './direct/direct-session.ts';
+import { MeasuringSession } from './measuring/measuring-session.ts';
 import { MemberError } from './member-error.ts';
 import type { Membership } from './membership.ts';
+import { MovingSession } from './moving/moving-session.ts';
+import { lacksProof } from './own-chain.ts';
 import { renewalRetryMs, renewalTimeMs } from './renewal-time.ts';
 import { validityOf } from './validity.ts';
 import { foldViewChanges, isViewChange, type ViewChange } from './view-changes.ts';
+
+/** All members of a subset may find at the same moment that they need another certificate. */
+const proofSpreadMs = 5_000;
 
 export interface SessionOptions {
   readonly membership: Membership;
@@ -42,7 +48,10 @@ export async function followSession(
 ): Promise<EndReason> {
   const over = new AbortController();
   using direct = new DirectSession(options);
-  const session = new Session(options, direct, dependencies);
+  using measuring = new MeasuringSession({ ...options, measurer: options.membership.measurer });
+  using moving = new MovingSession({ ...options, mover: options.membership.mover });
+  const parts = { direct, measuring, moving, over: over.signal };
+  const session = new Session(options, parts, dependencies);
   try {
     session.open();
     void runUntilAborted((signal) => session.renewInTime(signal), over.signal, ignoreTimed);
@@ -59,21 +68,36 @@ export async function followSession(
 /** What has its time only waits and sends; a send on a lost connection is what `receive` reports. */
 function ignoreTimed(): void {}
 
+/** What has a part in a session of its own. */
+interface SessionParts {
+  readonly direct: DirectSession;
+  readonly measuring: MeasuringSession;
+  readonly moving: MovingSession;
+  readonly over: AbortSignal;
+}
+
 class Session {
   readonly #membership: Membership;
   readonly #connection: ControlConnection;
   readonly #direct: DirectSession;
+  readonly #measuring: MeasuringSession;
+  readonly #moving: MovingSession;
   readonly #dependencies: SessionDependencies;
   readonly #isJoined: boolean;
+  readonly #over: AbortSignal;
   #saidHello = false;
   /** A `hello` of ours may still be answered with a whole view. */
   #awaitsView = false;
+  #hasAskedForProof = false;
 
-  constructor(options: SessionOptions, direct: DirectSession, dependencies: SessionDependencies) {
+  constructor(options: SessionOptions, parts: SessionParts, dependencies: SessionDependencies) {
     this.#membership = options.membership;
     this.#connection = options.connection;
     this.#isJoined = options.isJoined;
-    this.#direct = direct;
+    this.#direct = parts.direct;
+    this.#measuring = parts.measuring;
+    this.#over = parts.over;
+    this.#moving = parts.moving;
     this.#dependencies = dependencies;
   }
 
@@ -86,6 +110,7 @@ class Session {
     if (this.#isJoined) this.#acknowledge();
     const saysHello = this.#isJoined ? this.#direct.isIntroducing : !this.#membership.hasExpired();
     if (saysHello) this.#hello();
+    this.#maybeAskForProof();
     void this.#connection.answered().then(this.#dependencies.onLive);
   }
 
@@ -118,6 +143,9 @@ class Session {
       if (message.type === 'refused') return refusalEnds(message);
       if (message.type === 'admitted') throw unexpected(this.#connection.endpoint, message.type);
       if (message.type === 'renewed') await this.#renewed(message.chain);
+      if (message.type === 'candidates') this.#measuring.take(message);
+      if (message.type === 'move') this.#moving.take(message);
+      if (message.type === 'spread') await this.#spread(message.spreadMs);
       if (isDirectMessage(message)) await this.#direct.take(message);
     }
     await this.#change(messages.filter(isViewChange));
@@ -127,6 +155,10 @@ class Session {
   async #renewed(chain: readonly string[]): Promise<void> {
     await this.#membership.exclusively(() => this.#membership.acceptChain(chain));
     if (!this.#saidHello && !this.#isJoined) this.#hello();
+  }
+
+  #spread(spreadMs: number): Promise<void> {
+    return this.#membership.exclusively(() => this.#membership.acceptSpread(spreadMs));
   }
 
   async #change(changes: readonly ViewChange[]): Promise<void> {
@@ -140,8 +172,26 @@ class Session {
         await membership.acceptView(view);
         this.#acknowledge();
       }
-      if (hasGap) this.#hello();
+      this.#maybeAskForProof();
+      // What is to be sealed from now on has an interface that the master has not heard of.
+      if (hasGap || this.#direct.hasMoved) this.#hello();
     });
+  }
+
+  /**
+   * Where other members believe no address that a certificate does not prove, one that does not is
+   * renewed long before its time. Once in a session: a master that has nothing better gives the like.
+   */
+  #maybeAskForProof(): void {
+    const membership = this.#membership;
+    if (this.#hasAskedForProof || membership.hasExpired() || !lacksProof(membership.state)) return;
+    this.#hasAskedForProof = true;
+    const { clock, random } = this.#dependencies;
+    const ask = async (signal: AbortSignal): Promise<void> => {
+      await clock.sleep(random() * proofSpreadMs, signal);
+      this.#connection.send({ type: 'renew' });
+    };
+    void runUntilAborted(ask, this.#over, ignoreTimed);
   }
 
   #hello(): void {
@@ -150,7 +200,14 @@ class Session {
     const { appliedRevision, appliedEpoch } = this.#membership;
     const direct = this.#direct.contact();
     const applied = { appliedRevision, appliedEpoch };
-    this.#connection.send({ type: 'hello', ...applied, ...(direct ? { direct } : {}) });
+    const said = {
+      ...applied,
+      ...(direct ? { direct } : {}),
+      measures: true,
+      moves: true,
+      spreads: true,
+    } as const;
+    this.#connection.send({ type: 'hello', ...said });
   }
 
   #acknowledge(): void {

@@ -2,6 +2,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces, release } from 'node:os';
 import { createHost, type Host } from '../host/host.ts';
+import { ownerMark } from '../host/interface-name.ts';
+import { readLinks } from '../host/link/link-snapshot.ts';
 import { tunnelMtuBytes, underlayMtuBytes } from '../host/mtu.ts';
 import { assertNoOverlap } from '../host/network-overlap.ts';
 import type { Runner } from '../host/runner.ts';
@@ -29,6 +31,7 @@ export async function createSystemHost(
   { runner, log }: { readonly runner: Runner; readonly log: Log },
 ): Promise<MemberHost> {
   const host = await createHost({ owner }, { runner, log });
+  const { alias } = ownerMark(owner);
   const ownInterfaces = new Set<string>();
   return {
     wireguard: describeBackend(host),
@@ -39,9 +42,15 @@ export async function createSystemHost(
       return host.apply(state, signal);
     },
     observe: async () => observationsByInterface(await host.observe()),
-    assertNoOverlap: (prefixes) => assertNoOverlap(prefixes, ownInterfaces, runner),
+    assertNoOverlap: async (prefixes) => {
+      // What an earlier process has left is there before the first apply.
+      for (const { name, alias: owned } of (await readLinks(runner)).values())
+        if (owned === alias) ownInterfaces.add(name);
+      await assertNoOverlap(prefixes, ownInterfaces, runner);
+    },
     watchPaths: (onChange) => new PathMonitor({ clock: systemClock, log, onChange }),
     observePeers: async (name) => observationsOf(await host.observeInterface(name)),
+    conversations: () => host.conversations(),
     openProbes: (options, onMessage) => following(new ProbeSocket(options, { log, onMessage })),
     networkAddresses: readNetworkAddresses,
     freeUdpPort,
@@ -56,11 +65,19 @@ function following(socket: ProbeSocket): ProbeChannel {
   };
 }
 
-/** Without those that are bound to one link: they mean nothing elsewhere. */
+/** Of tunnels, and whatever else is no link of the machine itself. */
+const noHardwareAddress = '00:00:00:00:00:00';
+
+/**
+ * Without those that are bound to one link: they mean nothing elsewhere. And without those of tunnels:
+ * through one of another VPN a direct path would stand, and swallow packets that are too big for both.
+ */
 function readNetworkAddresses(): readonly NetworkAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([interfaceName, addresses = []]) =>
     addresses
-      .filter(({ internal, scopeid = 0 }) => !internal && scopeid === 0)
+      .filter(
+        ({ internal, scopeid = 0, mac }) => !internal && scopeid === 0 && mac !== noHardwareAddress,
+      )
       .map(({ address }) => ({ interfaceName, address: parseAddress(address) })),
   );
 }

@@ -18,20 +18,22 @@ export interface AttemptOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** `connectTimeoutMs` unless said. */
+  readonly limitMs?: number;
 }
 
 /**
- * Gives a task at most `connectTimeoutMs`.
+ * Gives a task at most `limitMs`.
  * @throws MemberError `unreachable` after that; the signal's reason when it is aborted
  */
 export async function withConnectTimeout<T>(
-  { endpoint, clock, signal }: AttemptOptions,
+  { endpoint, clock, signal, limitMs = connectTimeoutMs }: AttemptOptions,
   task: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const timeout = new AbortController();
   const finished = new AbortController();
-  const problem = `it did not answer within ${connectTimeoutMs / 1_000} s`;
-  clock.sleep(connectTimeoutMs, AbortSignal.any([signal, finished.signal])).then(
+  const problem = `it did not answer within ${limitMs / 1_000} s`;
+  clock.sleep(limitMs, AbortSignal.any([signal, finished.signal])).then(
     () => timeout.abort(sessionEnded(endpoint, 'unreachable', problem)),
     () => {
       // The task was faster, or nobody waits for it any more.
@@ -54,14 +56,17 @@ export function connectToKnownMaster(
     readonly endpoint: Endpoint;
     readonly dnsName: string;
     readonly rootCertificate: string;
+    /** That this master gave when it proved its name; a resumed handshake does not ask for the name again. */
+    readonly ticket?: Buffer | undefined;
   },
   credentials: ClientCredentials,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const { endpoint, dnsName, rootCertificate } = target;
+  const { endpoint, dnsName, rootCertificate, ticket } = target;
   const options: ConnectionOptions = {
     ...tlsOptions(endpoint, dnsName, credentials),
     ca: rootCertificate,
+    ...(ticket ? { session: ticket } : {}),
     // Node's own check would also take wildcards, common names and one of several names.
     checkServerIdentity: (_, { subjectaltname }) =>
       subjectaltname === `DNS:${dnsName}`
