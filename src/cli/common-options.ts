@@ -1,4 +1,5 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { longestGraceMs } from '../model/grace-period.ts';
 import type { LogLevel } from '../runtime/log.ts';
 import { duration } from './option-values.ts';
 
@@ -71,8 +72,34 @@ export const acknowledgementWaitOption = (): Option =>
     .argParser(duration)
     .default(duration('10s'), '10s');
 
+/** For what moves members. */
+export const graceOption = (): Option =>
+  new Option('--grace <time>', 'how long the old addresses work on; at most 24h')
+    .argParser(graceTime)
+    .default(graceTime('15m'), '15m');
+
+function graceTime(text: string): number {
+  const graceMs = duration(text);
+  if (graceMs <= longestGraceMs) return graceMs;
+  throw new InvalidArgumentError('At most 24h.');
+}
+
+export const moveWaitOption = (): Option =>
+  new Option('--wait <time>', 'how long to wait for a member; its order holds for a day')
+    .argParser(duration)
+    .default(duration('60s'), '60s');
+
 export const subsetOption = (): Option =>
   new Option('--subset <name>', 'the subset').makeOptionMandatory();
+
+export const asLinksOption = (): Option =>
+  new Option(
+    '--as-links <file>',
+    'links between autonomous systems, as CAIDA publishes them (serial-1): the lengths of paths are by them',
+  );
+
+export const policyOption = (): Option =>
+  new Option('--policy <file>', 'a placement policy, in YAML (default: the one that is stored)');
 
 export const logLevelOption = (): Option =>
   new Option('--log-level <level>', 'how much to log').choices(logLevels);

@@ -38,6 +38,7 @@ const refusalCodes = new Set([
   'untrusted-master',
   'no-root-key',
   'wrong-root-key',
+  'unbound-masters',
   'no-profile',
   'join-refused',
   'refused',

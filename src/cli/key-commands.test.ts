@@ -58,6 +58,7 @@ const status = (subset: string, pending: readonly object[] = []) => ({
   subset,
   master: actingFor[subset],
   epoch: 7,
+  shared: false,
   createdAtMs: nowMs - 3 * hourMs,
   rotatesAtMs: nowMs + 21 * hourMs + 60_000,
   members: 40,
@@ -102,6 +103,19 @@ test('keys are listed with their age, their end and who has not confirmed them, 
     `europe: not connected to fra, not confirmed yet: ${Array.from({ length: 20 }, (_, i) => `away-${i}`).join(', ')} and 5 more`,
     'the key among masters is of epoch 4, made 5 h ago',
   ]);
+});
+
+test('where all have one key, who cannot prove addresses is listed, with what helps', async () => {
+  const unproved = { unboundMasters: ['fra', 'sin'], unprovedMembers: ['web-2', 'web-3'] };
+  answer = (subset) =>
+    subset === 'america' ? status(subset) : { ...status(subset), ...unproved, shared: true };
+  const { out } = await hanse('status', 'europe');
+  assert.deepEqual(lines(out).slice(2, -1), [
+    'europe: the certificates of fra do not bind all its addresses: "hanse master renew fra", then restart fra',
+    'europe: the certificates of sin do not bind all its addresses: "hanse master renew sin", then restart sin',
+    'europe: their certificates do not prove their addresses: web-2, web-3',
+  ]);
+  assert.equal(lines((await hanse('status', 'america')).out).length, 3);
 });
 
 test('one document has everybody by name', async () => {

@@ -37,8 +37,9 @@ async function daemonAt(dir: string) {
     { socketPath: join(dir, 'member', 'member.sock') },
     {
       routes: [
-        localRoute(localJoin, async (body) => {
+        localRoute(localJoin, async (body, onProgress) => {
           joins.push(body);
+          onProgress('placed in east');
           return { membership: 'hansa.east', name: 'box', ipv4: '100.64.0.2', ipv6: 'fd00::2' };
         }),
       ],
@@ -58,6 +59,7 @@ test('a member’s file says where it is and how it wants to be called', async (
   const token = await invite();
   const run = await runHanse(['member', 'join', token, '--config', config]);
   assert.equal(run.out, 'box is in hansa.east: 100.64.0.2, fd00::2\n', run.err);
+  assert.equal(run.err, 'placed in east\n');
   const named = ['member', 'join', token, '--config', config, '--name', 'from-option'];
   assert.equal((await runHanse(named)).exitCode, 0);
   assert.deepEqual(

@@ -1,5 +1,5 @@
 import { ApiError } from '../api/client/client-error.ts';
-import type { OperatorClient } from '../api/client/operator-client.ts';
+import type { CallOptions, OperatorClient } from '../api/client/operator-client.ts';
 import { getMember, type MemberView } from '../api/endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../model/names.ts';
 import { CliError } from './cli-error.ts';
@@ -21,7 +21,8 @@ export function parseFullReference(text: string): MemberReference | undefined {
 }
 
 /**
- * The member that is meant. A name without its subset is looked for in every subset.
+ * The member that is meant. A name without its subset is looked for in every subset; one that has
+ * moved is where it has moved to.
  * @throws CliError `no-such-member`, `several-members`; ApiError; ClientError
  */
 export async function findMember(
@@ -33,21 +34,32 @@ export async function findMember(
   if (reference) return client.call(getMember, { params: { ...reference } }, { signal });
   const found: MemberView[] = [];
   for (const { name: subset } of (await client.directory(signal)).subsets) {
-    const member = await lookUp(client, { name: text, subset }, signal);
+    const member = await lookUpMember(client, { name: text, subset }, { signal });
     if (member) found.push(member);
   }
-  const [only, ...others] = found;
+  const [only, ...others] = withoutMoved(found);
   if (only && others.length === 0) return only;
   throw only ? severalMembers(text, found) : noSuchMember(text);
 }
 
-async function lookUp(
+/** Without what has moved to another one that was found. */
+function withoutMoved(found: readonly MemberView[]): readonly MemberView[] {
+  const isCurrent =
+    ({ subset, state }: MemberView) =>
+    (other: MemberView) =>
+      other.movedTo?.subset === subset && state === 'active';
+  const superseded = new Set(found.flatMap((member) => found.filter(isCurrent(member))));
+  return found.filter((member) => !superseded.has(member));
+}
+
+/** Undefined when the subset has no such member. @throws ApiError; ClientError */
+export async function lookUpMember(
   client: OperatorClient,
-  reference: MemberReference,
-  signal: AbortSignal,
+  { name, subset }: MemberReference,
+  options: CallOptions,
 ): Promise<MemberView | undefined> {
   try {
-    return await client.call(getMember, { params: { ...reference } }, { signal });
+    return await client.call(getMember, { params: { name, subset } }, options);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return undefined;
     throw error;

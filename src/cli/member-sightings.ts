@@ -69,7 +69,13 @@ export function mergeSightings(
   member: MemberView,
   answers: readonly Answer<MemberView>[],
 ): SeenMember {
-  const { session: _session, tunnel: _tunnel, ...rest } = member;
+  const {
+    session: _session,
+    tunnel: _tunnel,
+    traffic: _traffic,
+    measured: _measured,
+    ...rest
+  } = member;
   const seen = new Map([[member.name, rest as SeenMember]]);
   for (const answer of answers) {
     if ('reply' in answer) merge(seen, seenBy(answer.name, answer.reply));
@@ -91,11 +97,12 @@ function merge(seen: Map<string, SeenMember>, other: SeenMember): void {
   // A master that is a moment ahead or behind has one more or less; the first one's roll counts.
   if (!known) return;
   const isYounger = (other.session?.sinceMs ?? -1) > (known.session?.sinceMs ?? -1);
-  if (!isYounger && (known.tunnel || !other.tunnel)) return;
-  const { session, sessionWith, tunnel } = other;
+  const { session, sessionWith, tunnel, measured, traffic } = other;
   seen.set(other.name, {
     ...known,
     ...(isYounger && session && sessionWith ? { session, sessionWith } : {}),
-    ...(tunnel ? { tunnel } : {}),
+    ...(isYounger && measured ? { measured } : {}),
+    ...(tunnel && (isYounger || !known.tunnel) ? { tunnel } : {}),
+    ...(traffic ? { traffic } : {}),
   });
 }

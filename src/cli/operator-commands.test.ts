@@ -109,6 +109,160 @@ test('an invite prints the token alone, so that it can be piped', async () => {
   assert.deepEqual(asked, ['sin POST /v1/subsets/:subset/invites']);
 });
 
+const problem = (code: string, message: string, retryable = false) => ({
+  code,
+  message,
+  retryable,
+});
+
+/** What each subset was asked to make, in the order in which it was asked. */
+function placedParts() {
+  const made: { readonly subset: string; readonly body: Record<string, unknown> }[] = [];
+  answer = ({ endpoint, body }, subset) => {
+    if (endpoint.method === 'GET') return { invites: [] };
+    const part = body as Record<string, unknown>;
+    made.push({ subset, body: part });
+    const { id, uses, home } = part;
+    return { id, uses, expiresAtMs: timeMs, ...(home === subset ? { token: 'hanse_abc' } : {}) };
+  };
+  return made;
+}
+
+test('without a subset the same invite is made in all of them, at home last', async () => {
+  const made = placedParts();
+  const run = await hanse('invite', 'create', '--uses', '2', '--expires', '1h', '--name', 'web-1');
+  assert.equal(run.exitCode, 0, run.err);
+  assert.equal(run.out, 'hanse_abc\n');
+  assert.match(run.err, /lets web-1 into the best of america, asia, europe; america places them/);
+  assert.deepEqual(made.map(({ subset }) => subset).toSorted(), ['america', 'asia', 'europe']);
+  assert.equal(made.at(-1)?.subset, 'america');
+  const [{ id } = {}] = made.map(({ body }) => body);
+  const common = { id, uses: 2, lifetimeMs: 3_600_000, memberName: 'web-1', home: 'america' };
+  for (const { body } of made) {
+    assert.deepEqual(body, { ...common, candidates: ['america', 'asia', 'europe'] });
+  }
+});
+
+test('an invite leads to the subsets that are named, and its home need not be one of them', async () => {
+  const made = placedParts();
+  const subsets = ['--subset', 'europe', '--subset', 'asia', '--home', 'america'];
+  const run = await hanse('invite', 'create', ...subsets);
+  assert.equal(run.exitCode, 0, run.err);
+  assert.deepEqual(made.at(-1)?.subset, 'america');
+  assert.deepEqual(made.at(-1)?.body['candidates'], ['asia', 'europe']);
+});
+
+test('a subset whose master is away or too old is left out, and named', async () => {
+  const made = placedParts();
+  const served = answer;
+  answer = (request, subset, name) => {
+    if (subset === 'america') {
+      return new Refusal(503, problem('unavailable', 'the store of america is away', true));
+    }
+    const isOld = subset === 'asia' && request.endpoint.method === 'POST';
+    if (isOld) return new Refusal(404, problem('no-such-endpoint', 'there is no such endpoint'));
+    return served(request, subset, name);
+  };
+  const run = await hanse('invite', 'create', '--home', 'europe');
+  assert.equal(run.exitCode, 0, run.err);
+  assert.match(run.err, /does not lead to america: .*the store of america is away/);
+  assert.match(
+    run.err,
+    /does not lead to asia: its master runs a version of Hanse that places nobody/,
+  );
+  assert.deepEqual(
+    made.map(({ body }) => body['candidates']),
+    [['europe']],
+  );
+});
+
+/** Its master knows how to list invites, and not how to make one for several subsets. */
+function oldMasterIn(old: string) {
+  const made = placedParts();
+  const revoked: string[] = [];
+  const served = answer;
+  answer = (request, subset, name) => {
+    if (request.endpoint.method === 'DELETE') {
+      revoked.push(subset);
+      return {};
+    }
+    if (subset !== old || request.endpoint.method === 'GET') {
+      return served(request, subset, name);
+    }
+    return new Refusal(404, problem('no-such-endpoint', 'there is no such endpoint'));
+  };
+  return { made, revoked };
+}
+
+test('where the first master by name is too old to be the home, it is the next one', async () => {
+  const { made, revoked } = oldMasterIn('america');
+  const run = await hanse('invite', 'create');
+  assert.equal(run.exitCode, 0, run.err);
+  assert.equal(run.out, 'hanse_abc\n');
+  assert.match(run.err, /lead to america: its master runs a version of Hanse that places nobody/);
+  assert.match(run.err, /into the best of asia, europe; asia places them/);
+  const [first, ...others] = made.toReversed();
+  assert.deepEqual([first?.subset, first?.body['candidates']], ['asia', ['asia', 'europe']]);
+  assert.deepEqual(revoked.toSorted(), ['asia', 'europe']);
+  const ids = others.map(({ body }) => body['id'] === first?.body['id']);
+  assert.deepEqual(ids, [true, false, false], 'what was made for another home is another invite');
+});
+
+test('a home that was named and cannot be it is an error that says so, and leaves nothing', async () => {
+  const { made, revoked } = oldMasterIn('america');
+  const run = await hanse('invite', 'create', '--home', 'america');
+  assert.equal(run.exitCode, 4);
+  assert.match(
+    run.err,
+    /america cannot be the home subset of the invite: its master runs a version/,
+  );
+  assert.deepEqual(revoked.toSorted(), made.map(({ subset }) => subset).toSorted());
+  const alone = await hanse('invite', 'create', '--home', 'asia', '--subset', 'america');
+  assert.equal(alone.exitCode, 4);
+  assert.match(alone.err, /no subset can be invited to; america: its master runs a version/);
+});
+
+const invitesBySubset: Readonly<Record<string, readonly object[]>> = {
+  asia: [inviteView({ placedBy: 'europe', used: 0 })],
+  europe: [inviteView({ placedBy: 'europe', used: 1, candidates: ['asia', 'europe'] })],
+  america: [inviteView({ id: '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e12', used: 0 })],
+};
+
+function inviteView(change: object): object {
+  const id = '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e11';
+  return { id, uses: 2, expiresAtMs: timeMs, createdBy: 'ada', ...change };
+}
+
+test('the list shows an invite that placement decides once, as its home has it', async () => {
+  answer = (_request, subset) => ({ invites: invitesBySubset[subset] });
+  const { exitCode, out } = await hanse('invite', 'list');
+  assert.equal(exitCode, 0);
+  const [, ...lines] = out.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.split(/ {2,}/).slice(1, 3)),
+    [
+      ['best of asia, europe', '1 of 2'],
+      ['america', '0 of 2'],
+    ],
+  );
+});
+
+test('revoking an invite finds all of its subsets, and begins at home', async () => {
+  const revoked: string[] = [];
+  answer = ({ endpoint }, subset) => {
+    if (endpoint.method === 'GET') return { invites: invitesBySubset[subset] };
+    revoked.push(subset);
+    return {};
+  };
+  const id = '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e11';
+  const run = await hanse('invite', 'revoke', id);
+  assert.deepEqual([run.exitCode, run.err], [0, `invite ${id} is revoked in europe, asia\n`]);
+  assert.deepEqual(revoked, ['europe', 'asia']);
+  const unknown = await hanse('invite', 'revoke', '0b0d9b5e-6d0c-4c3b-9d5a-5f3d0c2f1e13');
+  assert.equal(unknown.exitCode, 1);
+  assert.match(unknown.err, /no subset that answers has an invite/);
+});
+
 test('the profile learns all masters, and keeps the order of those it knew', async () => {
   answer = () => ({ invites: [] });
   assert.equal((await hanse('invite', 'list', '--subset', 'asia')).exitCode, 0);

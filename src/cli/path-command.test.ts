@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { directMember, directPath } from '../../test/support/direct-member.ts';
-import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
+import { startLoneMaster } from '../../test/support/lone-master.ts';
+import { operatorName } from '../../test/support/master-bed.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
-import { RunningMaster } from '../../test/support/running-master.ts';
 import type { DirectPath } from '../api/direct-messages.ts';
+import { parseMasterName } from '../model/names.ts';
 
-let bed: MasterBed;
-let elbe: RunningMaster;
-before(async () => {
-  bed = await MasterBed.create({ subsets: { hamburg: ['elbe'] } });
-  elbe = await RunningMaster.start(bed, 'elbe');
-});
-after(async () => {
-  await elbe[Symbol.asyncDispose]();
-  await bed[Symbol.asyncDispose]();
-});
+const lone = await startLoneMaster();
+const { bed } = lone;
 
 const path = (part: Partial<DirectPath> = {}) => directPath('web-2', part);
 const rest = (member: string) =>
@@ -26,8 +19,7 @@ const hanse = (...args: readonly string[]) =>
     env: { HANSE_DIR: bed.directory.path, HANSE_PROFILE: bed.directory.operator(operatorName) },
   });
 
-const live = (name: string, takesDirect = true) =>
-  directMember(name, { bed, master: elbe }, takesDirect);
+const live = (name: string, takesDirect = true) => directMember(name, lone, takesDirect);
 
 test('the direct paths of a member are shown as it tells them, to people and to programs', async () => {
   await using client = await live('web-1');
@@ -58,6 +50,15 @@ test('the direct paths of a member are shown as it tells them, to people and to 
       assert.equal(other, 'web-2|failed for 5 s|-|-|never|nothing came|-');
     }
   }
+});
+
+test('a path by a relay says whose it is', async () => {
+  await using client = await live('web-3');
+  const run = hanse('web-3.hamburg');
+  await client.expect('report-paths');
+  const relayedBy = parseMasterName('elbe');
+  client.send({ type: 'paths', paths: [path({ relayedBy })], held: [] });
+  assert.match((await run).out, / 198\.51\.100\.1:1111 \(relay elbe\) /);
 });
 
 test('a member that is too old, away or not there', async () => {

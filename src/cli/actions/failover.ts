@@ -6,7 +6,7 @@ import {
   returnMaster,
 } from '../../api/failover-endpoints.ts';
 import { parseMasterName } from '../../model/names.ts';
-import type { FailoverRecord } from '../../model/records.ts';
+import type { FailoverRecord } from '../../model/records/roll.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';

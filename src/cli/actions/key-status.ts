@@ -79,7 +79,8 @@ function noAnswer({ name, error }: Extract<SubsetAnswer, { error: string }>): st
 }
 
 /** Who has not confirmed it: what one can hurry, and what only waits to come back. */
-function pendingLines({ subset, master, pending }: KeyStatus): readonly string[] {
+function pendingLines(status: KeyStatus): readonly string[] {
+  const { subset, master, pending } = status;
   const namesOf = (isConnected: boolean) =>
     pending.filter(({ connected }) => connected === isConnected).map(({ member }) => member);
   const [late, away] = [namesOf(true), namesOf(false)];
@@ -89,6 +90,24 @@ function pendingLines({ subset, master, pending }: KeyStatus): readonly string[]
       : []),
     ...(away.length > 0
       ? [`${subset}: not connected to ${master}, not confirmed yet: ${listNames(away)}`]
+      : []),
+    ...unprovedLines(status),
+  ];
+}
+
+/** Why others do not believe members, or may not after a failover; of no interest where keys are the subsets' own. */
+function unprovedLines(status: KeyStatus): readonly string[] {
+  const { subset, shared, unboundMasters = [], unprovedMembers = [] } = status;
+  if (!shared) return [];
+  return [
+    ...unboundMasters.map(
+      (name) =>
+        `${subset}: the certificates of ${name} do not bind all its addresses: "hanse master renew ${name}", then restart ${name}`,
+    ),
+    ...(unprovedMembers.length > 0
+      ? [
+          `${subset}: their certificates do not prove their addresses: ${listNames(unprovedMembers)}`,
+        ]
       : []),
   ];
 }

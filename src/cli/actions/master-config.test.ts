@@ -26,13 +26,15 @@ test('every option of a master’s run wins over its file, and what is left out 
     metricsListen: '127.0.0.1:2',
     logLevel: 'debug',
   } as const;
-  assert.deepEqual(await readMasterConfig(options), { name: 'fra', ...options });
+  const relayPorts = { first: 61_000, count: 200 };
+  assert.deepEqual(await readMasterConfig(options), { name: 'fra', ...options, relayPorts });
   assert.deepEqual(await readMasterConfig({ config }), {
     name: 'fra',
     dir: '/from/file',
     store: 'sqlite:/from/file/store.db',
     listen: '0.0.0.0:8443',
     metricsListen: '127.0.0.1:9469',
+    relayPorts,
     logLevel: 'info',
   });
 });

@@ -1,7 +1,7 @@
 import type { DirectoryView, MasterStatus } from '../../api/endpoints.ts';
 import { HanseError } from '../../model/error.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import type { ActingChange } from '../../model/records.ts';
+import type { ActingChange } from '../../model/records/directory.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions } from '../common-options.ts';
 import { type DirectorySourceOptions, readDirectory } from '../directory-source.ts';

@@ -3,10 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { endpointSchema, hostSchema } from '../../model/endpoint.ts';
 import { InvalidInputError } from '../../model/error.ts';
-import { parseMasterName } from '../../model/names.ts';
+import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { createMaster } from '../../provision/create-master.ts';
 import { dataDirectory } from '../../provision/data-directory.ts';
 import { renewMaster } from '../../provision/renew-master.ts';
+import { parseConfig } from '../../runtime/config-text.ts';
+import { readIfPresent } from '../../runtime/durable-file.ts';
 import type { LogLevel } from '../../runtime/log.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
@@ -74,20 +76,36 @@ export async function renewMasterAction(
   { terminal }: CommandContext,
 ): Promise<undefined> {
   const master = parseMasterName(name);
-  const { chain } = await withProvisioning(options, 'existing', (dependencies) =>
-    renewMaster(master, rootKeyPathOf(options), dependencies),
+  const request = {
+    name: master,
+    rootKeyPath: rootKeyPathOf(options),
+    regionStoreUrls: await regionStoreUrlsOf(master, options),
+  };
+  const { record, subsets } = await withProvisioning(options, 'existing', (dependencies) =>
+    renewMaster(request, dependencies),
   );
-  const { validToDate } = new X509Certificate(chain[0] ?? '');
+  const { validToDate } = new X509Certificate(record.chain[0] ?? '');
   terminal.out.write(
     formatFields([
       ['master', name],
       ['certificate', directoryOf(options).master(master).certificate],
       ['ends', formatTime(validToDate.getTime())],
+      ['authority for', subsets.join(', ') || 'no subset'],
     ]),
   );
   terminal.err.write(
-    `A master that runs goes on with its old certificate: restart ${name} before that one ends.\n`,
+    `A master that runs goes on with its old certificates: restart ${name} before they end, or to have what is new in them.\n`,
   );
+}
+
+/** The ways by which the master itself reaches the stores of its regions, if it is configured here. */
+async function regionStoreUrlsOf(
+  master: MasterName,
+  options: RootKeyOptions,
+): Promise<Readonly<Record<string, string>>> {
+  const { config } = directoryOf(options).master(master);
+  const text = await readIfPresent(config);
+  return text === undefined ? {} : (parseConfig(text, config, masterConfigSchema).regions ?? {});
 }
 
 /** Runs until the signal is aborted. Options win over the file. */

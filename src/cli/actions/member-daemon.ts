@@ -46,7 +46,9 @@ export async function joinAction(
   const name = options.name === undefined ? config.name : parseMemberName(options.name);
   const request = { token, ...(name === undefined ? {} : { name }) };
   try {
-    const joined = await callLocal(memberSocketOf(config), localJoin, request, signal);
+    const onProgress = (line: string) => terminal.err.write(`${line}\n`);
+    const options = { signal, onProgress };
+    const joined = await callLocal(memberSocketOf(config), localJoin, request, options);
     const addresses = `${joined.ipv4}, ${joined.ipv6}`;
     terminal.out.write(`${joined.name} is in ${joined.membership}: ${addresses}\n`);
     return 0;
@@ -72,8 +74,9 @@ async function joinAndRun(
     hasJoined = true;
     if (!run) joined.abort();
   };
+  const onProgress: MemberOptions['onProgress'] = (line) => terminal.err.write(`${line}\n`);
   const stop = AbortSignal.any([signal, joined.signal]);
-  const exitCode = await runDaemon(config, { join: request, onJoined }, stop);
+  const exitCode = await runDaemon(config, { join: request, onProgress, onJoined }, stop);
   return hasJoined ? exitCode : 1;
 }
 
@@ -87,7 +90,7 @@ export async function runMemberAction(
 
 async function runDaemon(
   config: ResolvedConfig,
-  join: Pick<MemberOptions, 'join' | 'onJoined'>,
+  join: Pick<MemberOptions, 'join' | 'onProgress' | 'onJoined'>,
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const { metricsListen, logLevel = 'info' } = config;
@@ -127,7 +130,7 @@ export async function leaveAction(
     force: options.force ?? false,
     ...(membership === undefined ? {} : { membership }),
   };
-  const left = await callLocal(memberSocketOf(options), localLeave, request, signal);
+  const left = await callLocal(memberSocketOf(options), localLeave, request, { signal });
   terminal.out.write(`${left.membership} is over: ${left.reason}\n`);
 }
 

@@ -1,4 +1,6 @@
 import type { MemberView } from '../../api/endpoints.ts';
+import type { MeasuredView } from '../../api/measured-view.ts';
+import { isUnderWay } from '../../core/move.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { Answer } from '../master-answers.ts';
@@ -6,6 +8,7 @@ import { findMember } from '../member-reference.ts';
 import { mergeSightings, type SeenMember, sightings, sightingsOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
 import {
+  describeTraffic,
   formatBytes,
   formatDuration,
   formatHandshakeAge,
@@ -13,6 +16,7 @@ import {
   formatTime,
 } from '../output/human-units.ts';
 import { writeJson } from '../output/json.ts';
+import { formatReport } from '../output/measurement-table.ts';
 import { type Column, formatFields, formatTable } from '../output/table.ts';
 import { subsetsToList } from '../subset-lookup.ts';
 
@@ -61,6 +65,8 @@ export function showMemberAction(
     if (seen.state === 'active') {
       terminal.out.write(`\n${formatTable(masterColumns(nowMs), masters)}`);
     }
+    const report = seen.measured?.report;
+    if (report) terminal.out.write(`\n${formatReport(report.masters)}`);
     return undefined;
   });
 }
@@ -83,7 +89,7 @@ function mastersView(answer: Answer<MemberView>, { acting }: MemberView): Master
 function memberColumns(nowMs: number): readonly Column<SeenMember>[] {
   return [
     { heading: 'MEMBER', cell: ({ name, subset }) => `${name}.${subset}` },
-    { heading: 'STATE', cell: ({ state }) => state },
+    { heading: 'STATE', cell: (member) => describeState(member, nowMs) },
     { heading: 'IPV4', cell: ({ ipv4 }) => ipv4 },
     { heading: 'IPV6', cell: ({ ipv6 }) => ipv6 },
     { heading: 'CONNECTED', cell: ({ session }) => sinceWhen(session?.sinceMs, nowMs) },
@@ -101,6 +107,28 @@ function memberColumns(nowMs: number): readonly Column<SeenMember>[] {
       align: 'right',
     },
   ];
+}
+
+function describeState({ state, moving, movedTo }: SeenMember, nowMs: number): string {
+  if (movedTo) return `${state}, moved to ${movedTo.subset}`;
+  return moving && isUnderWay(moving, nowMs) ? `${state}, moving to ${moving.to}` : state;
+}
+
+function describeOrder({ moving }: SeenMember, nowMs: number): string | undefined {
+  if (!moving) return undefined;
+  const { to, orderedAtMs, expiresAtMs, failure } = moving;
+  const ordered = `to ${to}, ordered ${formatRelative(orderedAtMs, nowMs)}`;
+  if (failure) return `${ordered}; NOT MOVED: ${failure.reason}`;
+  return expiresAtMs <= nowMs
+    ? `${ordered}; NOT MOVED: it did not come before the order ended`
+    : `${ordered}, until ${moment(expiresAtMs, nowMs)}`;
+}
+
+function describeMoved({ name, movedTo, state }: SeenMember, nowMs: number): string | undefined {
+  if (!movedTo) return undefined;
+  const { subset, leavesAtMs } = movedTo;
+  const now = `it is ${name}.${subset} now`;
+  return state === 'active' ? `${now}, and leaves here ${moment(leavesAtMs, nowMs)}` : now;
 }
 
 /** Everything else goes through the master. */
@@ -122,6 +150,8 @@ function memberFields(
     ['acting master', member.acting],
     ['its backups', backups.join(', then ') || 'none'],
     ['also in', member.alsoIn.join(', ') || undefined],
+    ['is to move', describeOrder(member, nowMs)],
+    ['has moved', describeMoved(member, nowMs)],
     ['joined', moment(member.joinedAtMs, nowMs)],
     ['certificate ends', moment(member.certificateEndsAtMs, nowMs)],
     ['ended', moment(member.endedAtMs, nowMs)],
@@ -135,8 +165,43 @@ function memberFields(
         : 'none',
     ],
     ['direct to', session?.directTo.join(', ') || undefined],
+    ['round trip', describeRoundTrip(member.measured)],
+    ['measured', describeMeasured(member.measured)],
+    ['place', describePlace(member.measured)],
+    ['traffic', describeTraffic(member.traffic)],
     ['up to date', session ? (session.behindByChanges ? 'not yet' : 'yes') : undefined],
   ];
+}
+
+/** Of the session, as its master measures it. */
+function describeRoundTrip({ session }: Partial<MeasuredView> = {}): string | undefined {
+  if (!session) return undefined;
+  const { leastMs, medianMs } = session;
+  return `${medianMs.toFixed(1)} ms in the session, ${leastMs.toFixed(1)} ms at least`;
+}
+
+/** Of the address that its session comes from. */
+function describePlace({ place, system }: Partial<MeasuredView> = {}): string | undefined {
+  const { country, position } = place ?? {};
+  const parts = [
+    country,
+    position && `${position.latitude.toFixed(2)}, ${position.longitude.toFixed(2)}`,
+    system === undefined ? undefined : `AS ${system}`,
+  ];
+  return parts.filter((part) => part !== undefined).join('; ') || undefined;
+}
+
+const verdicts: Readonly<Record<MeasuredView['verdict'], string>> = {
+  agrees: 'agrees with its session',
+  'too-near': 'CLAIMS LESS THAN ITS SESSION TAKES',
+  'too-far': 'CLAIMS MORE THAN ITS SESSION TAKES',
+  unknown: 'not compared yet',
+};
+
+function describeMeasured(measured: MeasuredView | undefined): string | undefined {
+  if (!measured?.report) return undefined;
+  const alert = measured.isAlert ? ' (alert: twice in a row)' : '';
+  return `${formatDuration(measured.report.ageMs)} ago; ${verdicts[measured.verdict]}${alert}`;
 }
 
 /** In the order in which the member uses them. */

@@ -1,5 +1,5 @@
 import { parseRegionName } from '../../model/names.ts';
-import type { RegionRecord } from '../../model/records.ts';
+import type { RegionRecord } from '../../model/records/directory.ts';
 import { createRegion } from '../../provision/create-region.ts';
 import { readDirectoryRecords } from '../../provision/directory-records.ts';
 import type { CommandContext } from '../command-context.ts';

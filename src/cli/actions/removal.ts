@@ -6,7 +6,7 @@ import {
   unbanMember,
 } from '../../api/endpoints.ts';
 import { describeError, InvalidInputError } from '../../model/error.ts';
-import { isInRoll } from '../../model/records.ts';
+import { isInRoll } from '../../model/records/roll.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';

@@ -63,7 +63,7 @@ async function localMember(
 ): Promise<LocalMember | undefined> {
   try {
     const socket = memberSocketOf(options);
-    return { kind: 'running', status: await callLocal(socket, localStatus, undefined, signal) };
+    return { kind: 'running', status: await callLocal(socket, localStatus, undefined, { signal }) };
   } catch (error) {
     if (!isNotRunning(error)) throw error;
   }

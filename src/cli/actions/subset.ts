@@ -1,5 +1,5 @@
 import { parseMasterName, parseRegionName, parseSubsetName } from '../../model/names.ts';
-import type { SubsetRecord } from '../../model/records.ts';
+import type { SubsetRecord } from '../../model/records/directory.ts';
 import { changeBackups } from '../../provision/change-backups.ts';
 import { createSubset } from '../../provision/create-subset.ts';
 import type { CommandContext } from '../command-context.ts';

@@ -1,13 +1,19 @@
 import { InvalidInputError } from '../../model/error.ts';
 import { parseOperatorName, parseVpnName } from '../../model/names.ts';
 import { parsePrefix } from '../../model/prefix.ts';
-import { keyingModeSchema, type Lifetimes, lifetimesSchema } from '../../model/records.ts';
+import {
+  keyingModeSchema,
+  type Lifetimes,
+  lifetimesSchema,
+} from '../../model/records/directory.ts';
 import { createVpn, type VpnOptions } from '../../provision/create-vpn.ts';
+import { askAddressProofs, describeAddressProofs } from '../address-proofs.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, StoreOptions } from '../common-options.ts';
 import { type DirectorySourceOptions, readDirectory } from '../directory-source.ts';
 import { formatDuration, formatTime } from '../output/human-units.ts';
 import { writeJson } from '../output/json.ts';
+import { keyingMeaning } from '../output/keying-report.ts';
 import { formatFields } from '../output/table.ts';
 import { refuseOverlap } from '../overlap-check.ts';
 import { directoryOf, withProvisioning } from '../provisioning.ts';
@@ -68,8 +74,10 @@ export async function showVpn(
   { terminal, signal }: CommandContext,
 ): Promise<undefined> {
   const directory = await readDirectory(options, signal);
+  const proofs =
+    directory.masters.length === 0 ? undefined : await askAddressProofs(options, signal);
   if (options.json) {
-    writeJson(terminal.out, directory);
+    writeJson(terminal.out, { ...directory, ...(proofs ? { addressProofs: proofs } : {}) });
     return;
   }
   const { vpn, masters, subsets } = directory;
@@ -78,7 +86,8 @@ export async function showVpn(
       ['vpn', vpn.name],
       ['id', vpn.id],
       ['prefixes', vpn.prefixes.join(', ')],
-      ['keying', vpn.keying],
+      ['keying', `${vpn.keying}: ${keyingMeaning[vpn.keying]}`],
+      ['address proofs', proofs && describeAddressProofs(proofs)],
       ['member certificates', formatDuration(vpn.lifetimes.certificateMs)],
       ['key rotation', formatDuration(vpn.lifetimes.keyRotationMs)],
       ['absence', formatDuration(vpn.lifetimes.absenceMs)],

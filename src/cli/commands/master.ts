@@ -74,7 +74,7 @@ function addRenew(master: Command, run: ActionRunner): void {
   master
     .command('renew')
     .description(
-      "Give a master a new certificate, for a year, with the keys that it has. Needs the VPN's root key.",
+      "Give a master a new certificate, for a year, and new authorities for its subsets, with the keys that it has. Needs the VPN's root key.",
     )
     .argument('<name>', 'a master that was made in this data directory')
     .addOption(directoryOption())

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ConfirmOptions } from '../actions/confirm.ts';
 import type { JoinOptions, LeaveOptions, MemberRunOptions } from '../actions/member-daemon.ts';
 import type { MemberListOptions } from '../actions/member-listings.ts';
+import type { MoveOptions } from '../actions/move.ts';
 import type { RemovalOptions } from '../actions/removal.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
@@ -9,11 +10,13 @@ import {
   type DirectoryOptions,
   daemonDirectoryOption,
   directoryOption,
+  graceOption,
   jsonOption,
   jsonStepsOption,
   type ListingOptions,
   logLevelOption,
   metricsOption,
+  moveWaitOption,
   type OperatorOptions,
   profileOption,
 } from '../common-options.ts';
@@ -28,6 +31,7 @@ export function addMemberCommands(program: Command, run: ActionRunner): void {
   addDown(member, run);
   addList(member, run);
   addShow(member, run);
+  addMove(member, run);
   addRemoval(member, run, 'evict');
   addRemoval(member, run, 'ban');
   addUnban(member, run);
@@ -128,6 +132,27 @@ function addShow(member: Command, run: ActionRunner): void {
     .action((member_: string, options: OperatorOptions & ListingOptions) =>
       run(async (context) =>
         (await import('../actions/member-listings.ts')).showMemberAction(member_, options, context),
+      ),
+    );
+}
+
+function addMove(member: Command, run: ActionRunner): void {
+  member
+    .command('move')
+    .description(
+      'Move a member to another subset: it gets other addresses, and the old ones work on for a while. Exits with 1 when it has not moved in time.',
+    )
+    .argument('<member>', 'NAME.SUBSET, or NAME where only one subset has it')
+    .requiredOption('--to <subset>', 'where to')
+    .addOption(graceOption())
+    .addOption(moveWaitOption())
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonStepsOption())
+    .addHelpText('after', help({ examples: [['hanse member move web-1.europe --to asia', '']] }))
+    .action((name: string, options: MoveOptions) =>
+      run(async (context) =>
+        (await import('../actions/move.ts')).moveAction(name, options, context),
       ),
     );
 }

@@ -3,7 +3,7 @@ import type { AuditOptions } from '../actions/audit.ts';
 import type { StatusOptions } from '../actions/status.ts';
 import type { WatchOptions } from '../actions/watch.ts';
 import type { ActionRunner } from '../command-context.ts';
-import { directoryOption, jsonOption, profileOption, subsetOption } from '../common-options.ts';
+import { directoryOption, jsonOption, profileOption } from '../common-options.ts';
 import { help } from '../help.ts';
 import { wholeNumber } from '../option-values.ts';
 
@@ -41,8 +41,10 @@ export function addWatchCommand(program: Command, run: ActionRunner): void {
 export function addAuditCommand(program: Command, run: ActionRunner): void {
   program
     .command('audit')
-    .description('Show the membership changes of a subset, newest first.')
-    .addOption(subsetOption())
+    .description(
+      'Show the membership changes of a subset, or what operators have changed for the whole VPN, newest first.',
+    )
+    .option('--subset <name>', "the subset (default: the VPN's own log)")
     .addOption(
       new Option('--limit <number>', 'at most so many')
         .argParser(wholeNumber(1, 1_000))
@@ -51,7 +53,7 @@ export function addAuditCommand(program: Command, run: ActionRunner): void {
     .addOption(directoryOption())
     .addOption(profileOption())
     .addOption(jsonOption())
-    .addHelpText('after', help({ examples: [['hanse audit --subset europe --limit 20', '']] }))
+    .addHelpText('after', help({ examples: auditExamples }))
     .action((options: AuditOptions) =>
       run(async (context) => (await import('../actions/audit.ts')).auditAction(options, context)),
     );
@@ -60,6 +62,11 @@ export function addAuditCommand(program: Command, run: ActionRunner): void {
 const statusExamples = [
   ['hanse status', ''],
   ['hanse status --master fra --json', ''],
+] as const;
+
+const auditExamples = [
+  ['hanse audit --subset europe --limit 20', ''],
+  ['hanse audit', 'changes of the placement policy'],
 ] as const;
 
 const watchExamples = [

@@ -1,9 +1,11 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { VpnCreateOptions } from '../actions/vpn.ts';
+import type { KeyingOptions } from '../actions/vpn-keying.ts';
 import type { ActionRunner } from '../command-context.ts';
 import {
   directoryOption,
   jsonOption,
+  jsonStepsOption,
   type ListingOptions,
   profileOption,
   storeOption,
@@ -13,11 +15,16 @@ import { help } from '../help.ts';
 import { duration, wholeNumber } from '../option-values.ts';
 
 export function addVpnCommands(program: Command, run: ActionRunner): void {
-  const vpn = program.command('vpn').description('Make a VPN, or show it.');
+  const vpn = program
+    .command('vpn')
+    .description('Make a VPN, show it, or change who can read what.');
   addCreate(vpn, run);
+  addKeying(vpn, run);
   vpn
     .command('show')
-    .description('Show the VPN: its prefixes, lifetimes, masters and subsets.')
+    .description(
+      'Show the VPN: its prefixes, lifetimes, masters and subsets, and who can read what passes between members.',
+    )
     .addOption(directoryOption())
     .addOption(storeOption())
     .addOption(profileOption())
@@ -27,6 +34,41 @@ export function addVpnCommands(program: Command, run: ActionRunner): void {
       run(async (context) => (await import('../actions/vpn.ts')).showVpn(options, context)),
     );
 }
+
+function addKeying(vpn: Command, run: ActionRunner): void {
+  vpn
+    .command('keying')
+    .description(
+      'Change the keying mode of a running VPN, without an outage: one key for all subsets and everything sealed from member to member, or a key for each subset and masters that translate. ' +
+        'Exits with 1 when not every connected member has followed in time; nothing is lost then, and the same command goes on.',
+    )
+    .addArgument(new Argument('<mode>').choices(keyingModes))
+    .addOption(
+      new Option('--wait <time>', 'how long to wait for members before the last step')
+        .argParser(duration)
+        .default(duration('60s'), '60s'),
+    )
+    .option(
+      '--now',
+      'take the last step although members have not followed: those are cut off until they do',
+    )
+    .addOption(directoryOption())
+    .addOption(profileOption())
+    .addOption(jsonStepsOption())
+    .addHelpText('after', help({ examples: keyingExamples }))
+    .action((mode: string, options: KeyingOptions) =>
+      run(async (context) =>
+        (await import('../actions/vpn-keying.ts')).changeKeyingAction(mode, options, context),
+      ),
+    );
+}
+
+const keyingModes = ['per-subset', 'shared'] as const;
+
+const keyingExamples = [
+  ['hanse vpn keying shared', ''],
+  ['hanse vpn keying per-subset --wait 5m', ''],
+] as const;
 
 function addCreate(vpn: Command, run: ActionRunner): void {
   vpn
@@ -46,7 +88,7 @@ function addCreate(vpn: Command, run: ActionRunner): void {
     )
     .addOption(
       new Option('--keying <mode>', 'one key for each subset, or one for all')
-        .choices(['per-subset', 'shared'])
+        .choices(keyingModes)
         .default('per-subset'),
     )
     .addOption(durationOption('--certificate-lifetime <time>', "of a member's certificate", '6h'))

@@ -8,14 +8,18 @@ export function formatDirectPaths(paths: readonly DirectPath[]): string {
 }
 
 const columns: readonly Column<DirectPath>[] = [
-  { heading: 'DIRECT', cell: ({ name }) => name },
+  { heading: 'DIRECT', cell: ({ name, subset }) => (subset ? `${name}.${subset}` : name) },
   { heading: 'STATE', cell: ({ state, ageMs }) => `${state} for ${formatDuration(ageMs)}` },
-  { heading: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '-' },
+  { heading: 'ENDPOINT', cell: formatEndpoint },
   { heading: 'ROUND TRIP', cell: ({ roundTripMs }) => roundTrip(roundTripMs) },
   { heading: 'HANDSHAKE', cell: ({ handshakeAgeMs }) => formatHandshakeAge(handshakeAgeMs) },
   { heading: 'WHY', cell: ({ reason }) => reason },
   { heading: 'TRIED', cell: ({ tried }) => tried.join(' ') || '-' },
 ];
+
+function formatEndpoint({ endpoint = '-', relayedBy }: DirectPath): string {
+  return relayedBy === undefined ? endpoint : `${endpoint} (relay ${relayedBy})`;
+}
 
 function roundTrip(durationMs: number | undefined): string {
   return durationMs === undefined ? '-' : `${durationMs.toFixed(1)} ms`;

@@ -1,3 +1,5 @@
+import { bytesPerDayOf } from '../../core/traffic-count.ts';
+
 /** A length of time in its two greatest units: `450 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `6 d 3 h`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 1_000) return `${Math.max(0, Math.round(durationMs))} ms`;
@@ -42,6 +44,17 @@ export function formatBytes(bytes: number): string {
   }
   const digits = index > 0 && value < 10 ? 1 : 0;
   return `${value.toFixed(digits)} ${sizes[index] ?? 'B'}`;
+}
+
+/** What has gone between a member and its master, and what that is in 30 days, in GB of 10⁹ bytes as prices are. */
+export function describeTraffic(
+  traffic: { readonly bytes: number; readonly overMs: number } | undefined,
+): string | undefined {
+  if (!traffic) return undefined;
+  const counted = `${formatBytes(traffic.bytes)} in ${formatDuration(traffic.overMs)}`;
+  const perDay = bytesPerDayOf(traffic);
+  if (perDay === undefined) return `${counted}; less than an hour says nothing`;
+  return `${counted}, ${Number(((perDay * 30) / 1e9).toPrecision(3))} GB in 30 days`;
 }
 
 /** Of a WireGuard tunnel. @param ageMs undefined when there was none */

@@ -2,6 +2,7 @@ import type { MasterStatus } from '../../api/endpoints.ts';
 import type { MemberPath, MemberStatus, MembershipStatus } from '../../api/member-local.ts';
 import { formatDirectPaths } from './direct-table.ts';
 import { formatBytes, formatDuration, formatHandshakeAge, formatRelative } from './human-units.ts';
+import { listNames } from './name-list.ts';
 import { type Column, formatFields, formatTable } from './table.ts';
 
 /** A master's status for people. */
@@ -110,8 +111,10 @@ function membershipFields(
     ['session', `${session.state}${master}, ${formatDuration(nowMs - session.sinceMs)}`],
     ['last error', session.state === 'live' ? undefined : session.lastError],
     ['ended', status.endReason],
+    ['move', describeMove(status, nowMs)],
     ['addresses', place ? `${place.ipv4}, ${place.ipv6}` : undefined],
     ['reaches', place?.prefixes.join(', ')],
+    ['sealed', describeSealed(status)],
     ['epoch', status.epoch === undefined ? undefined : String(status.epoch)],
     [
       'certificate',
@@ -120,6 +123,25 @@ function membershipFields(
         : `ends ${formatRelative(certificateEndsAtMs, nowMs)}`,
     ],
   ];
+}
+
+function describeMove({ move }: MembershipStatus, nowMs: number): string | undefined {
+  if (!move) return undefined;
+  const { to, stage, leavesAtMs, reason } = move;
+  if (stage === 'joining') return `to ${to}, under way`;
+  if (stage === 'not-moved')
+    return `to ${to}, NOT DONE: ${reason ?? 'for no reason that is known'}`;
+  const ends =
+    leavesAtMs === undefined ? '' : `; this one ends ${formatRelative(leavesAtMs, nowMs)}`;
+  return `to ${to}, done${ends}`;
+}
+
+/** Undefined where masters read what they forward. */
+function describeSealed({ keying, sealedTo }: MembershipStatus): string | undefined {
+  if (keying === undefined || keying === 'per-subset') return undefined;
+  const names = listNames(sealedTo.map(({ name, subset }) => `${name}.${subset}`)) || 'nobody yet';
+  const rest = keying === 'changing' ? '; the rest can still be read by masters' : '';
+  return `to ${names}${rest}`;
 }
 
 /** One line for each master, the preferred one first. */
