@@ -42,7 +42,11 @@ export async function buildLab(
       }),
     ),
     ...(delaying.kind === 'process'
-      ? carried.map(({ shape }, link) => delaying.links.reshape({ link, shape }))
+      ? carried.flatMap(({ shape }, link) =>
+          (['up', 'down'] as const).map((direction) =>
+            delaying.links.reshape({ link, direction, shape }),
+          ),
+        )
       : []),
   ]);
   return delaying;

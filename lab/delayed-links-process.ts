@@ -22,7 +22,7 @@ interface Wire {
 }
 
 const devices = process.argv.slice(2).map(openTap);
-/** Even: from a link's first device to its second; odd: back. */
+/** Even: from a link's first device, the upper one, to its second; odd: back. */
 const wires = devices.map((from, index): Wire => {
   const to = devices[index ^ 1];
   if (!to) throw new Error('devices come in pairs');
@@ -71,9 +71,8 @@ function obeyCommands(): boolean {
   const size = readSync(standardInput, buffer);
   const lines = buffer.toString('utf8', 0, size).split('\n').filter(Boolean);
   for (const line of lines) {
-    const { link, shape } = JSON.parse(line) as DelayedLinkCommand;
-    wires[2 * link]?.queue.reshape(shape);
-    wires[2 * link + 1]?.queue.reshape(shape);
+    const { link, direction, shape } = JSON.parse(line) as DelayedLinkCommand;
+    wires[2 * link + (direction === 'up' ? 1 : 0)]?.queue.reshape(shape);
     answer();
   }
   return size > 0;

@@ -9,6 +9,8 @@ import { LabError } from './lab-error.ts';
 export interface DelayedLinkCommand {
   /** In the order in which the links were given. */
   readonly link: number;
+  /** Of packets towards the core, or away from it. */
+  readonly direction: 'up' | 'down';
   readonly shape: DelayShape;
 }
 

@@ -23,7 +23,8 @@ export interface LabLinkDependencies {
 export class LabLink {
   readonly name: string;
   #link: LinkPlan;
-  #shape: LinkShape;
+  /** Of packets towards the core and away from it. */
+  #shapes: Readonly<Record<'up' | 'down', LinkShape>>;
   readonly #labId: string;
   readonly #delaying: Delaying;
   /** Its place among the links that a process carries. */
@@ -32,7 +33,7 @@ export class LabLink {
   constructor(link: LinkPlan, { labId, plan, delaying }: LabLinkDependencies) {
     this.name = link.name;
     this.#link = link;
-    this.#shape = link.shape;
+    this.#shapes = { up: link.shape, down: link.shape };
     this.#labId = labId;
     this.#delaying = delaying;
     this.#delayIndex = delayableLinks(plan).indexOf(link);
@@ -72,19 +73,22 @@ export class LabLink {
   }
 
   /**
-   * Gives both directions another rate, delay and loss. What is absent ends, so `{}` makes the link
-   * perfect. It concerns packets that enter the link from then on.
+   * Gives a direction, or both, another rate, delay and loss. What is absent ends, so `{}` makes the
+   * link perfect. It concerns packets that enter the link from then on.
    *
    * @throws LabError `not-delayable` when the topology did not declare that the link can delay
    */
-  async shape(shape: LinkShape): Promise<void> {
+  async shape(shape: LinkShape, direction: LinkDirection = 'both'): Promise<void> {
     validateLink(this.name, shape);
     const { delayMs = 0, lossPercent = 0 } = shape;
     if (!this.#link.delayable && delayMs + lossPercent > 0) throw notDelayable(this.name);
-    this.#shape = shape;
+    const directions = direction === 'both' ? (['up', 'down'] as const) : [direction];
+    for (const each of directions) this.#shapes = { ...this.#shapes, [each]: shape };
+    const link = this.#delayIndex;
+    const carrier = this.#carrier();
     await Promise.all([
       this.#shapeDevices(),
-      this.#carrier()?.reshape({ link: this.#delayIndex, shape }),
+      ...directions.map((each) => carrier?.reshape({ link, direction: each, shape })),
     ]);
   }
 
@@ -112,15 +116,12 @@ export class LabLink {
   /** Devices lose what shapes them when they move. */
   async #shapeDevices(): Promise<void> {
     const byKernel = this.#delaying.kind === 'kernel';
-    await Promise.all(
-      [this.#link.upper, this.#link.lower].map((end) =>
-        this.#inside(
-          end,
-          ['tc', '-batch', '-'],
-          lines(renderShape(end.device, this.#shape, byKernel)),
-        ),
-      ),
-    );
+    const { upper, lower } = this.#link;
+    const { up, down } = this.#shapes;
+    const reshape = (end: LinkEnd, shape: LinkShape) =>
+      this.#inside(end, ['tc', '-batch', '-'], lines(renderShape(end.device, shape, byKernel)));
+    // A device shapes what it sends.
+    await Promise.all([reshape(upper, down), reshape(lower, up)]);
   }
 
   /** The process that carries the packets of this link, if one does. */

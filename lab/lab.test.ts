@@ -135,6 +135,9 @@ test('a delayed link delays both ways, and stops when told to', async () => {
   await lab.link('b').shape({ delayMs: 30 });
   const twoDelaysMs = await roundTripMs();
   assert.ok(twoDelaysMs >= 90 && twoDelaysMs < 130, `${twoDelaysMs} ms over delays of 15 and 30`);
+  await lab.link('b').shape({}, 'up');
+  const threeWaysMs = await roundTripMs();
+  assert.ok(threeWaysMs >= 60 && threeWaysMs < 85, `${threeWaysMs} ms over 15, 15 and 30`);
   await lab.link('b').shape({});
   await lab.link('fra').shape({});
   const plainMs = await roundTripMs();

@@ -8,6 +8,9 @@ import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { PacketRecord } from './packet-stream.ts';
 
+/** Of a packet and its echo: a busy machine lets them wait in the queues of its tunnels. */
+const longestFlightMs = 3_000;
+
 const [mode, ...rest] = process.argv.slice(2);
 if (mode === 'echo') echo(Number(rest[0]));
 else send(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
@@ -23,10 +26,13 @@ function send(address: string, port: number, intervalMs: number): void {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   const sentAtMs: number[] = [];
   const answeredAtMs: (number | null)[] = [];
+  let isFlowing = false;
   socket.on('message', (message) => {
     const number = message.readUInt32BE();
     if (answeredAtMs[number] === null) answeredAtMs[number] = nowMs();
-    if (number === 0) console.log('flowing');
+    // The first packets may have been sent before there was a way.
+    if (!isFlowing) console.log('flowing');
+    isFlowing = true;
   });
   // A route that is away for a moment is a lost packet, and nothing else.
   socket.on('error', () => undefined);
@@ -42,11 +48,12 @@ function send(address: string, port: number, intervalMs: number): void {
   }, intervalMs);
   process.on('SIGTERM', () => {
     clearInterval(timer);
-    // What is on its way may still arrive.
-    setTimeout(() => {
+    const stoppedMs = nowMs();
+    setInterval(() => {
+      if (answeredAtMs.includes(null) && nowMs() - stoppedMs < longestFlightMs) return;
       const record: PacketRecord = { sentAtMs, answeredAtMs };
       process.stdout.write(`${JSON.stringify(record)}\n`, () => process.exit());
-    }, 500);
+    }, 50);
   });
 }
 
