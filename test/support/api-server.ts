@@ -9,6 +9,8 @@ import * as definitions from '../../src/api/endpoints.ts';
 import * as failoverDefinitions from '../../src/api/failover-endpoints.ts';
 import * as keyDefinitions from '../../src/api/key-endpoints.ts';
 import * as operatorDefinitions from '../../src/api/operator-endpoints.ts';
+import * as placementDefinitions from '../../src/api/placement-endpoints.ts';
+import * as placingDefinitions from '../../src/api/placing-endpoints.ts';
 import type { TestCredentials } from './test-vpn.ts';
 
 /** A request as the endpoint's schemas understood it. */
@@ -54,6 +56,8 @@ const endpoints = Object.values({
   ...failoverDefinitions,
   ...keyDefinitions,
   ...operatorDefinitions,
+  ...placementDefinitions,
+  ...placingDefinitions,
 }).filter(
   (value): value is EndpointDefinition & typeof value =>
     typeof value === 'object' && 'path' in value && 'method' in value,

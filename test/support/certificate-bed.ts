@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { type Extension, id_ce_subjectAltName, Name } from '@peculiar/asn1-x509';
+import { subsetIpv6Block } from '../../src/core/addressing.ts';
 import {
   dnsNameOf,
   type Identity,
@@ -12,6 +13,7 @@ import {
   type SubsetName,
   type VpnName,
 } from '../../src/model/names.ts';
+import { parsePrefix } from '../../src/model/prefix.ts';
 import {
   createIssuer,
   createRoot,
@@ -24,6 +26,7 @@ import {
   extensionValue,
   subjectAltNameOf,
 } from '../../src/trust/certificate-profile.ts';
+import type { MemberAddresses, SubsetBlocks } from '../../src/trust/member-addresses.ts';
 import {
   createIdentityKeyPair,
   type IdentityKeyPair,
@@ -88,7 +91,9 @@ export class CertificateBed {
     const master: MasterName = parseMasterName(`${subset}-1`);
     const period = { fromMs: this.nowMs, untilMs: this.nowMs + yearMs };
     const { vpn, root } = this;
-    const issuer = createIssuer(await issueIntermediate({ vpn, subset, master, root, period }));
+    const blocks = blocksOf(this.#intermediates.size + 1);
+    const credentials = await issueIntermediate({ vpn, subset, master, blocks, root, period });
+    const issuer = createIssuer(credentials);
     this.#intermediates.set(subset, issuer);
     return issuer;
   }
@@ -112,14 +117,20 @@ export class CertificateBed {
   }
 
   /** Honest credentials. */
-  async issue(identity: Identity, period = this.period): Promise<Credentials> {
+  async issue(
+    identity: Identity,
+    period = this.period,
+    addresses?: MemberAddresses,
+    wireguardKeys = wireguardKeysFor(identity.kind),
+  ): Promise<Credentials> {
     const keyPair = createIdentityKeyPair();
     const isMember = identity.kind === 'member';
     const issuer = isMember ? await this.intermediate(identity.subset) : this.root;
     const leaf = await issueLeaf({
       identity,
       subjectPublicKey: spkiOf(keyPair.publicKey),
-      wireguardKeys: wireguardKeysFor(identity.kind),
+      wireguardKeys,
+      ...(addresses ? { addresses } : {}),
       issuer,
       period,
     });
@@ -135,6 +146,14 @@ export class CertificateBed {
     );
     return { chain: [leaf, ...(forgery.intermediates ?? [issuer.certificatePem])], keyPair };
   }
+}
+
+/** As the directory would have them. @param index 1 for the first subset */
+export function blocksOf(index: number): SubsetBlocks {
+  return {
+    ipv6Block: subsetIpv6Block(parsePrefix('fd12:3456:789a::/48'), index),
+    ipv4Blocks: [parsePrefix(`100.${63 + index}.0.0/21`)],
+  };
 }
 
 /** Every extension of an honest leaf but the WireGuard keys. */

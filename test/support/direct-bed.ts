@@ -24,6 +24,8 @@ import { memberDirectory } from './running-member.ts';
 export const directInterface = 'hnsdirect';
 const master = parseMasterName('hansa-1');
 const membership = 'hansa.east';
+/** Of the master, where a relay has one port for each end. */
+export const relayAddress = '192.0.2.1';
 const stepMs = 50;
 /** Of one probe, as WireGuard counts it. */
 const probeBytes = 96;
@@ -41,18 +43,23 @@ export class DirectEnd {
   readonly #peersPath: string;
   #stop = new AbortController();
   paths!: DirectPaths;
+  /** Whether a master answers in its tunnel. */
+  hasMaster = true;
 
   constructor(
     bed: DirectBed,
-    parts: Pick<DirectEnd, 'name' | 'key' | 'chain'> & { readonly number: number },
+    parts: Pick<DirectEnd, 'name' | 'key' | 'chain'> & {
+      readonly subset: SubsetOfBed;
+      readonly number: number;
+    },
     directory: string,
   ) {
-    const { name, key, chain, number } = parts;
+    const { subset, name, key, chain, number } = parts;
     this.#bed = bed;
     this.name = name;
     this.key = key;
     this.chain = chain;
-    this.place = placeOf(bed.certificates, name, number);
+    this.place = placeOf(bed.certificates, { subset, name, number });
     this.endpoint = `198.51.100.${number}:40001`;
     this.#peersPath = join(directory, `${name}.json`);
     this.host.onProbe = (message, to) => bed.carry(this, message, to);
@@ -76,6 +83,7 @@ export class DirectEnd {
     const known = () => ({
       rootCertificate: certificates.root.certificatePem,
       ...{ ownChain: [], ownKey: this.key, masterKeys: [], key, port: 40_001 },
+      haveOneKey: this.#bed.haveOneKey,
     });
     this.paths = new DirectPaths(
       {
@@ -84,20 +92,28 @@ export class DirectEnd {
         interfaceName: directInterface,
         peersPath: this.#peersPath,
         known,
+        endpointOf: () => `${relayAddress}:51820`,
       },
-      { clock, log: silentLog(), host, hostKeeper, onGivenUp: () => {} },
+      {
+        ...{ clock, log: silentLog(), host, hostKeeper, onGivenUp: () => {} },
+        masterAnswers: async () => this.hasMaster,
+      },
     );
     await this.paths.takeUp();
     const direct = this.paths.facts;
-    await hostKeeper.set(membership, 0, {
-      privateKey: wireguardPrivateKeySchema.parse(Buffer.alloc(32, 8).toString('base64')),
-      paths: [{ interfaceName: 'hns0', mtuBytes: 1_400 }],
-      admission: {
-        ...{ vpnId: this.place.vpn.id, prefixes: this.place.vpn.prefixes, using: 'hns0' },
-        ...{ ipv4: this.place.ipv4, ipv6: this.place.ipv6 },
+    await hostKeeper.set(
+      membership,
+      { rankMs: 0 },
+      {
+        privateKey: wireguardPrivateKeySchema.parse(Buffer.alloc(32, 8).toString('base64')),
+        paths: [{ interfaceName: 'hns0', mtuBytes: 1_400 }],
+        admission: {
+          ...{ vpnId: this.place.vpn.id, prefixes: this.place.vpn.prefixes, using: 'hns0' },
+          ...{ ipv4: this.place.ipv4, ipv6: this.place.ipv6 },
+        },
+        ...(direct ? { direct } : {}),
       },
-      ...(direct ? { direct } : {}),
-    });
+    );
     void runUntilAborted(
       (until) => this.paths.run(until),
       signal,
@@ -120,7 +136,10 @@ export class DirectEnd {
 
   /** Hears of another end. */
   async hear(other: DirectEnd, isFirst: boolean, candidates = [other.endpoint]): Promise<void> {
-    await this.paths.introduce(other.introduction(candidates, isFirst), master);
+    const { subset } = other.place;
+    const introduction = other.introduction(candidates, isFirst);
+    const isOwn = subset === this.place.subset;
+    await this.paths.introduce(isOwn ? introduction : { ...introduction, subset }, master);
   }
 
   get interface(): InterfaceState | undefined {
@@ -143,6 +162,10 @@ export class DirectEnd {
   }
 }
 
+/** The first of them is that of the two members that there are in any case. */
+const subsets = ['east', 'west'] as const;
+type SubsetOfBed = (typeof subsets)[number];
+
 /** Two members of one subset, and WireGuard and the network between them. */
 export class DirectBed implements AsyncDisposable {
   readonly clock = new ManualClock();
@@ -152,6 +175,8 @@ export class DirectBed implements AsyncDisposable {
   readonly cut = new Set<DirectEnd>();
   readonly asked: { readonly from: string; readonly using: boolean }[] = [];
   key = { epoch: 1, groupKey: createGroupKey() };
+  /** Whether members of the other subset have it too. */
+  haveOneKey = false;
   readonly #directory: { readonly path: string } & AsyncDisposable;
 
   private constructor(
@@ -171,16 +196,23 @@ export class DirectBed implements AsyncDisposable {
     return Object.assign(bed, { left, right });
   }
 
-  async add(name: string, period?: CertificatePeriod): Promise<DirectEnd> {
+  async add(
+    name: string,
+    period?: CertificatePeriod,
+    subset: SubsetOfBed = 'east',
+  ): Promise<DirectEnd> {
     const { certificates } = this;
-    const expected = certificates.member('east', name);
-    const { chain } = await certificates.issue(expected, period ?? certificates.period);
+    const number = this.ends.length + 2;
+    const expected = certificates.member(subset, name);
+    const addresses = placeOf(certificates, { subset, name, number });
+    const valid = period ?? certificates.period;
+    const { chain } = await certificates.issue(expected, valid, addresses);
     const root = certificates.root.certificatePem;
     const { wireguardKeys } = await verifyChain({ chain, root, nowMs: Date.now(), expected });
     const key = wireguardKeys['acting'];
     if (!key) throw new Error('a member has a key');
-    const number = this.ends.length + 2;
-    const end = new DirectEnd(this, { name, key, chain, number }, this.#directory.path);
+    const parts = { subset, name, key, chain, number };
+    const end = new DirectEnd(this, parts, this.#directory.path);
     this.ends.push(end);
     await end.start();
     return end;
@@ -202,7 +234,9 @@ export class DirectBed implements AsyncDisposable {
     if (!to || this.cut.has(from) || !isConnected(from, to)) return;
     count(from, to.key, 'sentBytes', probeBytes);
     count(to, from.key, 'receivedBytes', probeBytes);
-    to.host.observed.set(from.key, { ...to.host.observed.get(from.key), endpoint: from.endpoint });
+    const heard = to.peer(from)?.endpoint;
+    const endpoint = isAtRelay(heard) ? heard : from.endpoint;
+    to.host.observed.set(from.key, { ...to.host.observed.get(from.key), endpoint });
     queueMicrotask(() => to.host.hearProbe(message, from.linkLocal));
   }
 
@@ -223,7 +257,12 @@ export class DirectBed implements AsyncDisposable {
 function isConnected(from: DirectEnd, to: DirectEnd): boolean {
   const [there, back] = [from.peer(to), to.peer(from)];
   if (!there || !back || there.presharedKey !== back.presharedKey) return false;
+  if (isAtRelay(there.endpoint) && isAtRelay(back.endpoint)) return true;
   return there.endpoint === to.endpoint || back.endpoint === from.endpoint;
+}
+
+function isAtRelay(endpoint: string | undefined): endpoint is string {
+  return !!endpoint?.startsWith(`${relayAddress}:`);
 }
 
 function count(
@@ -236,16 +275,21 @@ function count(
   host.observed.set(key, { ...before, [direction]: (before?.[direction] ?? 0) + bytes });
 }
 
-function placeOf(certificates: CertificateBed, name: string, number: number) {
-  const { subset, name: memberName, vpn } = certificates.member('east', name);
+function placeOf(
+  certificates: CertificateBed,
+  of: { readonly subset: SubsetOfBed; readonly name: string; readonly number: number },
+) {
+  const { number } = of;
+  const { subset, name: memberName, vpn } = certificates.member(of.subset, of.name);
+  const index = subsets.indexOf(of.subset) + 1;
   return {
     vpn: {
       ...{ name: vpn, id: '00c0ffee', keying: 'per-subset' as const },
       prefixes: [parsePrefix('fd12:3456:789a::/48'), parsePrefix('100.64.0.0/10')],
     },
     ...{ subset, name: memberName },
-    ipv4: parseAddress(`100.64.0.${number}`),
-    ipv6: parseAddress(`fd12:3456:789a:1::${number.toString(16)}`),
+    ipv4: parseAddress(`100.${63 + index}.0.${number}`),
+    ipv6: parseAddress(`fd12:3456:789a:${index}::${number.toString(16)}`),
   };
 }
 

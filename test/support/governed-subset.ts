@@ -15,14 +15,11 @@ import {
   parseSubsetName,
   type SubsetName,
 } from '../../src/model/names.ts';
-import {
-  type AuditRecord,
-  auditRecordSchema,
-  decodeRecord,
-  type IdentityKey,
-  type MemberRecord,
-  subsetRecordSchema,
-} from '../../src/model/records.ts';
+import { type AuditRecord, auditRecordSchema } from '../../src/model/records/audit.ts';
+import { decodeRecord } from '../../src/model/records/codec.ts';
+import { subsetRecordSchema } from '../../src/model/records/directory.ts';
+import type { IdentityKey } from '../../src/model/records/parts.ts';
+import type { MemberRecord } from '../../src/model/records/roll.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { auditPrefix, leaseKey, subsetKey, subsetKeyKey } from '../../src/store/keys.ts';
@@ -43,6 +40,7 @@ export class RecordedEvents implements SubsetEvents {
   keyChanged({ key }: ServedSubset): void {
     this.keys.push(key);
   }
+  moveOrdered(): void {}
   ended({ name }: MemberRecord, reason: EndReason): void {
     this.endings.push({ name, reason });
   }
@@ -100,7 +98,7 @@ export class GovernedSubset implements AsyncDisposable {
     const { roll } = await loadRoll(subset, store);
     const loaded = { subset, roll, key: await loadSubsetKey(subset, { store, keys }) };
     const acting = await ActingSubset.open(
-      { loaded, master, vpn, fence: lease.fence, record: () => record },
+      { loaded, master, vpn, fence: lease.fence, record: () => record, mustProve: () => false },
       {
         ...{ store, directoryStore: store, keys, clock, events, sealingKey, log: silentLog() },
         isConnected: ({ name }) => connected.has(name),

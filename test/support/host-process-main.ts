@@ -9,7 +9,7 @@ import { silentLog } from '../../src/runtime/log.ts';
 export type HostCall =
   | { readonly name: 'apply'; readonly state: HostState }
   | { readonly name: 'observeInterface'; readonly interfaceName: string }
-  | { readonly name: 'observe' | 'conversations' | 'drops' | 'destroy' };
+  | { readonly name: 'observe' | 'conversations' | 'begunConversations' | 'drops' | 'destroy' };
 
 export interface HostReply {
   readonly id: number;
@@ -47,6 +47,8 @@ function perform(host: Host, call: HostCall): Promise<unknown> {
       return host.observeInterface(call.interfaceName);
     case 'conversations':
       return host.conversations();
+    case 'begunConversations':
+      return host.begunConversations();
     case 'drops':
       return host.observeDrops();
     case 'destroy':

@@ -61,6 +61,10 @@ export class HostProcess implements AsyncDisposable {
     return (await this.#call({ name: 'conversations' })) as readonly Conversation[];
   }
 
+  async begunConversations(): Promise<readonly Conversation[]> {
+    return (await this.#call({ name: 'begunConversations' })) as readonly Conversation[];
+  }
+
   async observeDrops(): Promise<DropCounts> {
     return (await this.#call({ name: 'drops' })) as DropCounts;
   }

@@ -9,7 +9,7 @@ import {
   parseVpnName,
 } from '../../src/model/names.ts';
 import { parsePrefix } from '../../src/model/prefix.ts';
-import type { Lifetimes, VpnRecord } from '../../src/model/records.ts';
+import type { KeyingMode, Lifetimes, VpnRecord } from '../../src/model/records/directory.ts';
 import { createMaster } from '../../src/provision/create-master.ts';
 import { createSubset } from '../../src/provision/create-subset.ts';
 import { createVpn, type ProvisionDependencies } from '../../src/provision/create-vpn.ts';
@@ -25,6 +25,8 @@ export interface MasterBedOptions {
   readonly subsets: Readonly<Record<string, readonly string[]>>;
   readonly lifetimes?: Partial<Lifetimes>;
   readonly ipv4BlockLength?: number;
+  /** A key for each subset, unless said. */
+  readonly keying?: KeyingMode;
 }
 
 export const operatorName = parseOperatorName('ada');
@@ -63,7 +65,7 @@ export class MasterBed implements AsyncDisposable {
         name: parseVpnName('corp'),
         ipv4: parsePrefix('100.64.0.0/10'),
         ipv4BlockLength: options.ipv4BlockLength ?? 21,
-        keying: 'per-subset',
+        keying: options.keying ?? 'per-subset',
         lifetimes: {
           certificateMs: 3_600_000,
           keyRotationMs: 86_400_000,

@@ -24,10 +24,18 @@ export class MasterHost implements Host {
     this.state = state;
   }
 
+  /** What each tunnel has carried, both ways. */
+  bytesOfPeer = 3;
+
   /** Who talks to whom; nobody unless said. */
   talks: readonly Conversation[] = [];
 
   async conversations(): Promise<readonly Conversation[]> {
+    return this.talks;
+  }
+
+  /** A look sees them as if they had begun just now. */
+  async begunConversations(): Promise<readonly Conversation[]> {
     return this.talks;
   }
 
@@ -41,14 +49,14 @@ export class MasterHost implements Host {
         interfaceName: name,
         publicKey,
         latestHandshakeMs: Date.now(),
-        receivedBytes: 1,
+        receivedBytes: this.bytesOfPeer - 2,
         sentBytes: 2,
       })),
     );
   }
 
   async observeDrops() {
-    return { spoofed: 3, outside_vpn: 0, foreign_interface: 0, not_gateway: 0 };
+    return { spoofed: 3, outside_vpn: 0, foreign_interface: 0, not_gateway: 0, not_sealed: 0 };
   }
 
   async destroy(): Promise<void> {

@@ -10,8 +10,10 @@ export interface MemberProcess {
   kill(): Promise<void>;
 }
 
-export function startMemberProcess(directory: string, token: string): MemberProcess {
-  const child = spawn(process.execPath, [import.meta.filename, directory, token], {
+/** @param token to join with; without one it goes on with what is on its disk */
+export function startMemberProcess(directory: string, token?: string): MemberProcess {
+  const args = [import.meta.filename, directory, ...(token === undefined ? [] : [token])];
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -25,10 +27,10 @@ export function startMemberProcess(directory: string, token: string): MemberProc
 
 if (import.meta.main) {
   const [directory, token] = process.argv.slice(2);
-  if (!directory || !token) throw new Error('usage: member-process DIRECTORY TOKEN');
-  const member = new RunningMember(
-    { directory, join: { token } },
-    { clock: systemClock, host: new MemoryHost() },
-  );
+  if (!directory) throw new Error('usage: member-process DIRECTORY [TOKEN]');
+  const host = new MemoryHost();
+  host.answersProbes = true;
+  const join = token ? { join: { token } } : {};
+  const member = new RunningMember({ directory, ...join }, { clock: systemClock, host });
   await member.outcome;
 }

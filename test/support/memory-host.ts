@@ -1,3 +1,4 @@
+import type { Conversation } from '../../src/host/firewall/conversation-listing.ts';
 import type {
   DirectObservation,
   MemberHost,
@@ -20,7 +21,11 @@ export class MemoryHost implements MemberHost {
   readonly applied: HostState[] = [];
   /** Thrown by the next applies, one each. */
   readonly failures: Error[] = [];
+  /** What applies wait for: a machine that is busy. */
+  busy: Promise<void> | undefined;
   overlap: Error | undefined;
+  /** Whether the masters answer what they are asked in living tunnels. */
+  answersProbes = false;
   /** The tunnels that are to be watched. */
   watched: readonly WatchedPath[] = [];
   networkAddresses: () => readonly NetworkAddress[] = () => [];
@@ -28,6 +33,8 @@ export class MemoryHost implements MemberHost {
   nextPort = 40_001;
   /** What WireGuard says of direct peers, beside that it has them. */
   readonly observed = new Map<WireguardPublicKey, Partial<DirectObservation>>();
+  /** What the kernel has noted of packets that are to be sealed. */
+  talking: readonly Conversation[] = [];
   /** Takes what is sent to direct peers. */
   onProbe: (message: ProbeMessage, to: Address) => void = () => {};
   readonly #dead = new Set<string>();
@@ -41,6 +48,7 @@ export class MemoryHost implements MemberHost {
   async apply(state: HostState): Promise<void> {
     const failure = this.failures.shift();
     if (failure) throw failure;
+    if (this.busy) await this.busy;
     this.applied.push(state);
   }
 
@@ -81,6 +89,10 @@ export class MemoryHost implements MemberHost {
     };
   }
 
+  async conversations(): Promise<readonly Conversation[]> {
+    return this.talking;
+  }
+
   async freeUdpPort(): Promise<number> {
     this.nextPort += 1;
     return this.nextPort - 1;
@@ -104,7 +116,8 @@ export class MemoryHost implements MemberHost {
             return [interfaceName, { isAlive, isProven: true, sinceMs: 1 }] as const;
           }),
         ),
-      probe: () => new Promise(() => {}),
+      probe: (name) =>
+        this.answersProbes && !this.#dead.has(name) ? Promise.resolve() : new Promise(() => {}),
       run: (signal) =>
         new Promise((resolve) => {
           signal.addEventListener('abort', () => resolve(), { once: true });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const { PATH: path = '' } = process.env;
+/** Without the cache, most of the time would go into compiling the same sources again. */
+const { PATH: path = '', NODE_COMPILE_CACHE: compileCache = '' } = process.env;
 const program = fileURLToPath(new URL('../../src/bin/hanse.ts', import.meta.url));
 
 export interface HanseRun {
@@ -25,7 +26,7 @@ export async function runHanse(
   { env = {}, input = '', interruptAfter }: RunHanseOptions = {},
 ): Promise<HanseRun> {
   const child = spawn(process.execPath, [program, ...args], {
-    env: { PATH: path, HOME: '/nonexistent', ...env },
+    env: { PATH: path, NODE_COMPILE_CACHE: compileCache, HOME: '/nonexistent', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let seen = '';

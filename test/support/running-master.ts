@@ -5,6 +5,8 @@ import { ControlServer } from '../../src/master/http/control-server.ts';
 import { Master } from '../../src/master/master.ts';
 import { type MasterIdentity, readMasterIdentity } from '../../src/master/master-identity.ts';
 import { MasterMetrics } from '../../src/master/observability/master-metrics.ts';
+import type { PlaceLookup } from '../../src/master/place/place-lookup.ts';
+import type { AsPaths } from '../../src/master/placing/as-paths.ts';
 import type { ActingSubset } from '../../src/master/subset/acting-subset.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
 import { type MasterName, parseMasterName, parseSubsetName } from '../../src/model/names.ts';
@@ -22,6 +24,8 @@ export interface RunningMasterOptions {
   readonly log?: Log;
   /** Stands between the master and its store. */
   readonly wrapStore?: (store: Store) => Store;
+  readonly places?: PlaceLookup;
+  readonly asPaths?: AsPaths;
 }
 
 interface Parts {
@@ -62,8 +66,9 @@ export class RunningMaster implements AsyncDisposable {
   static async start(
     bed: MasterBed,
     masterName: string,
-    { log = silentLog(), wrapStore = (store) => store }: RunningMasterOptions = {},
+    options: RunningMasterOptions = {},
   ): Promise<RunningMaster> {
+    const { log = silentLog(), wrapStore = (store) => store, places, asPaths } = options;
     await using cleanup = new AsyncDisposableStack();
     const name = parseMasterName(masterName);
     const identity = await readMasterIdentity(bed.directory.master(name));
@@ -81,6 +86,8 @@ export class RunningMaster implements AsyncDisposable {
       metrics,
       underlay,
       signal: stop.signal,
+      ...(places ? { places } : {}),
+      ...(asPaths ? { asPaths } : {}),
     };
     const master = await Master.open({ name, identity, sealingKey: bed.sealingKey }, dependencies);
     master.subsets.reconcile();

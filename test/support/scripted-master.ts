@@ -19,6 +19,7 @@ import { parseAddress, parsePrefix } from '../../src/model/prefix.ts';
 import { issueLeaf } from '../../src/trust/certificate-authority.ts';
 import { rootFingerprint } from '../../src/trust/certificate-check.ts';
 import { createInviteToken } from '../../src/trust/invite-token.ts';
+import type { MemberAddresses } from '../../src/trust/member-addresses.ts';
 import type { CertificatePeriod } from '../../src/trust/signed-certificate.ts';
 import { createGroupKey } from '../../src/trust/wireguard-keys.ts';
 import { type CertificateBed, type Credentials, hourMs, spkiOf } from './certificate-bed.ts';
@@ -31,6 +32,13 @@ export interface ScriptedMasterOptions {
   readonly rootCertificate?: string;
   /** It introduces members to each other, and listens there for their direct interfaces. */
   readonly rendezvousPort?: number;
+}
+
+interface ChainOptions {
+  readonly identity?: Identity;
+  readonly period?: CertificatePeriod;
+  /** None, as in certificates of an earlier version, unless said. */
+  readonly addresses?: MemberAddresses | undefined;
 }
 
 /** The master end of control sessions, told step by step by a test what to say. */
@@ -137,7 +145,7 @@ export class ScriptedMaster implements AsyncDisposable {
   async chainFor(
     session: ScriptedSession,
     join: JoinMessage,
-    options: { readonly identity?: Identity; readonly period?: CertificatePeriod } = {},
+    options: ChainOptions = {},
   ): Promise<string[]> {
     const identity = options.identity ?? this.bed.member('east', join.name);
     const subset = identity.kind === 'member' ? identity.subset : 'east';
@@ -146,6 +154,7 @@ export class ScriptedMaster implements AsyncDisposable {
       identity,
       subjectPublicKey: session.identitySpki,
       wireguardKeys: join.keys,
+      ...(options.addresses ? { addresses: options.addresses } : {}),
       issuer,
       period: options.period ?? this.bed.period,
     });
@@ -156,10 +165,16 @@ export class ScriptedMaster implements AsyncDisposable {
   async admission(
     session: ScriptedSession,
     join: JoinMessage,
-    options: { readonly subset?: string; readonly period?: CertificatePeriod } = {},
+    options: Omit<ChainOptions, 'identity'> & { readonly subset?: string } = {},
   ): Promise<Extract<MasterMessage, { type: 'admitted' }>> {
     const subset = options.subset ?? 'east';
     const member = this.bed.member(subset, join.name);
+    const addresses = options.addresses ?? {
+      ipv4: parseAddress('100.64.0.2'),
+      ipv6: parseAddress('fd12:3456:789a:1::2'),
+    };
+    // They are out of the block of the first subset.
+    const bound = subset === 'east' ? { addresses } : {};
     return {
       type: 'admitted',
       place: {
@@ -171,10 +186,9 @@ export class ScriptedMaster implements AsyncDisposable {
         },
         subset: member.subset,
         name: join.name,
-        ipv4: parseAddress('100.64.0.2'),
-        ipv6: parseAddress('fd12:3456:789a:1::2'),
+        ...addresses,
       },
-      chain: await this.chainFor(session, join, { ...options, identity: member }),
+      chain: await this.chainFor(session, join, { ...bound, ...options, identity: member }),
       rootCertificate: this.bed.root.certificatePem,
       view: this.view(5),
     };
@@ -236,6 +250,11 @@ export class ScriptedSession {
   /** The subject alternative name that the member showed. */
   get clientName(): string | undefined {
     return this.#tls.getPeerX509Certificate()?.subjectAltName;
+  }
+
+  /** Whether the handshake was one with a ticket. */
+  get isResumed(): boolean {
+    return this.#tls.isSessionReused();
   }
 
   /** The next message, which must be of the type. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { WebSocket } from 'ws';
+import type { ConnectionOptions } from 'node:tls';
+import { type ClientOptions, WebSocket } from 'ws';
 import {
   type AdmittedMessage,
   type MasterMessage,
@@ -41,8 +42,9 @@ export class SessionNode {
     this.chain = credentials?.chain ?? [createSelfSigned(this.keyPair)];
   }
 
-  async connect(endpoint: Endpoint): Promise<ClientSession> {
-    const session = ClientSession.begin(endpoint, this);
+  /** @param ticket of an earlier handshake, to be resumed */
+  async connect(endpoint: Endpoint, ticket?: Buffer): Promise<ClientSession> {
+    const session = ClientSession.begin(endpoint, this, ticket);
     await session.opened;
     return session;
   }
@@ -78,6 +80,20 @@ export class SessionNode {
   }
 }
 
+/** What a node shows in a handshake. */
+export function tlsOptionsOf(
+  endpoint: Endpoint,
+  { chain, keyPair }: Pick<SessionNode, 'chain' | 'keyPair'>,
+) {
+  return {
+    cert: chain.join('\n'),
+    key: keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    localAddress: hostOf(endpoint),
+    // Who the master is has tests of its own, at the member's end.
+    rejectUnauthorized: false,
+  } as const;
+}
+
 /** The member's end of one session. */
 export class ClientSession implements AsyncDisposable {
   readonly socket: WebSocket;
@@ -98,15 +114,17 @@ export class ClientSession implements AsyncDisposable {
     });
   }
 
-  static begin(endpoint: Endpoint, node: Pick<SessionNode, 'chain' | 'keyPair'>): ClientSession {
+  static begin(
+    endpoint: Endpoint,
+    node: Pick<SessionNode, 'chain' | 'keyPair'>,
+    ticket?: Buffer,
+  ): ClientSession {
+    const options: ClientOptions & Pick<ConnectionOptions, 'session'> = {
+      ...tlsOptionsOf(endpoint, node),
+      ...(ticket ? { session: ticket } : {}),
+    };
     return new ClientSession(
-      new WebSocket(`wss://${endpoint}${sessionPath}`, sessionProtocol, {
-        cert: node.chain.join('\n'),
-        key: node.keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }),
-        localAddress: hostOf(endpoint),
-        // Who the master is has tests of its own, at the member's end.
-        rejectUnauthorized: false,
-      }),
+      new WebSocket(`wss://${endpoint}${sessionPath}`, sessionProtocol, options),
     );
   }
 

@@ -56,6 +56,14 @@ export async function put(store: Store, key: string, value = 'value'): Promise<n
   return result.revision;
 }
 
+/** Writes many keys, so many at once as a busy store answers within a second. */
+export async function putAll(store: Store, keys: readonly string[]): Promise<void> {
+  const atOnce = 100;
+  for (let from = 0; from < keys.length; from += atOnce) {
+    await Promise.all(keys.slice(from, from + atOnce).map((key) => put(store, key)));
+  }
+}
+
 export async function remove(store: Store, key: string): Promise<number> {
   const result = await store.transact({ if: [], then: [{ delete: key }] });
   return result.revision;

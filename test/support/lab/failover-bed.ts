@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { EtcdCluster } from '../../../lab/etcd/etcd-cluster.ts';
 import { createLab, type Lab } from '../../../lab/lab.ts';
 import type { Separation } from '../../../lab/separation.ts';
@@ -40,11 +42,14 @@ export interface Whereabouts {
   readonly session: string | undefined;
 }
 
-/** What changes whenever traffic or a session moves. */
-interface Moment {
-  readonly member: string;
-  readonly traffic: string | undefined;
-  readonly session: object;
+/** Where traffic and sessions were at one moment. */
+export interface Standing {
+  /**
+   * Resolves when traffic is where it was. A member that the busy machine kept from answering probes in time
+   * uses its backup for a moment, which loses nothing.
+   * @throws AssertionError if a session has moved, or ended and begun anew
+   */
+  assertHeld(): Promise<void>;
 }
 
 /**
@@ -165,16 +170,19 @@ export class FailoverBed implements AsyncDisposable {
     );
   }
 
-  /** Which sessions there are, and since when: nothing has moved for as long as it is the same. */
-  sessions(): Promise<readonly Moment[]> {
-    return Promise.all(
-      this.members.map(async (member) => {
-        const { session, masters: paths = [] } = (await readMembership(member)) ?? {};
-        const traffic = paths.find(({ path }) => path?.inUse)?.name;
-        const { master, state, sinceMs } = session ?? {};
-        return { member: member.name, traffic, session: { master, state, sinceMs } };
-      }),
-    );
+  /** Of all members unless said. */
+  async standing(of: readonly LabMember[] = this.members): Promise<Standing> {
+    const traffic = () =>
+      Promise.all(of.map((each) => this.whereabouts(each).then((at) => at.traffic)));
+    const before = { sessions: await sessionsOf(of), traffic: await traffic() };
+    return {
+      assertHeld: async () => {
+        assert.deepEqual(await sessionsOf(of), before.sessions);
+        await until('traffic is where it was', async () =>
+          isDeepStrictEqual(await traffic(), before.traffic),
+        );
+      },
+    };
   }
 
   async separate(one: readonly string[], other: readonly string[]): Promise<void> {
@@ -190,7 +198,7 @@ export class FailoverBed implements AsyncDisposable {
     for (const master of this.vpn.masters) {
       if (!(await master.process.isRunning())) await master.startAsBackup();
     }
-    for (const { host, subset } of masters) await this.#bringHome(host, subset);
+    await Promise.all(masters.map(({ host, subset }) => this.#bringHome(host, subset)));
     await this.#untilWarm();
     // Gateways linger after a change of masters, so that the end of one test is not the beginning of the next.
     await delay(lingersMs);
@@ -229,4 +237,14 @@ export class FailoverBed implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.#cleanup[Symbol.asyncDispose]());
   }
+}
+
+/** Whose each session is, and since when. */
+function sessionsOf(members: readonly LabMember[]): Promise<readonly object[]> {
+  return Promise.all(
+    members.map(async (member) => {
+      const { master, state, sinceMs } = (await readMembership(member))?.session ?? {};
+      return { member: member.name, session: { master, state, sinceMs } };
+    }),
+  );
 }

@@ -40,3 +40,15 @@ export async function untilSession(
     sessionDeadlineMs,
   );
 }
+
+/** Resolves when packets go through the tunnel that the member's traffic takes, and back. */
+export async function untilTunnel(member: LabMember): Promise<void> {
+  await until(
+    `a master's tunnel of ${member.reference} is alive`,
+    async () => {
+      const { masters = [] } = (await readMembership(member)) ?? {};
+      return masters.some(({ path }) => path?.inUse && path.isAlive && path.isProven);
+    },
+    sessionDeadlineMs,
+  );
+}

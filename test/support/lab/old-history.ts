@@ -1,5 +1,5 @@
 import { parseSubsetName } from '../../../src/model/names.ts';
-import { encodeRecord } from '../../../src/model/records.ts';
+import { encodeRecord } from '../../../src/model/records/codec.ts';
 import { auditKey } from '../../../src/store/keys.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 

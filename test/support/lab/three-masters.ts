@@ -6,7 +6,7 @@ import type { LabMember } from '../../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
 import type { DirectoryView } from '../../../src/api/endpoints.ts';
 import type { MembershipStatus } from '../../../src/api/member-local.ts';
-import type { FailoverRecord } from '../../../src/model/records.ts';
+import type { FailoverRecord } from '../../../src/model/records/roll.ts';
 import { until } from '../until.ts';
 import { type HanseOutcome, hanseOutcome } from './hanse-outcome.ts';
 import { readMembership, untilSession } from './member-session.ts';

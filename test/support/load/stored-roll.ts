@@ -1,11 +1,7 @@
 import { parseSubsetName } from '../../../src/model/names.ts';
-import {
-  type AuditRecord,
-  auditRecordSchema,
-  decodeRecord,
-  type MemberRecord,
-  memberRecordSchema,
-} from '../../../src/model/records.ts';
+import { type AuditRecord, auditRecordSchema } from '../../../src/model/records/audit.ts';
+import { decodeRecord } from '../../../src/model/records/codec.ts';
+import { type MemberRecord, memberRecordSchema } from '../../../src/model/records/roll.ts';
 import { auditPrefix, inviteUsePrefix, memberPrefix } from '../../../src/store/keys.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 
