@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLab, type Lab } from '../../lab/lab.ts';
+import { PacketStream, type StreamResult } from '../../lab/packet-stream.ts';
+import type { LabMember } from '../../lab/vpn/lab-member.ts';
+import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import type { DirectoryView } from '../../src/api/endpoints.ts';
+import { untilPath } from '../support/lab/direct-path.ts';
+import { OpenTraffic } from '../support/lab/open-traffic.ts';
+import { isCutOff, reaches } from '../support/lab/reachability.ts';
+
+const topology = {
+  sites: [
+    { name: 'hub-net', hosts: ['fra'] },
+    { name: 'far-net', hosts: ['sin'] },
+    { name: 'web-net', hosts: ['web'] },
+    { name: 'home-net', nat: 'symmetric' as const, hosts: ['laptop'] },
+    { name: 'office-net', nat: 'port-restricted' as const, hosts: ['phone', 'tablet', 'thief'] },
+  ],
+};
+
+/** After a change nothing must get stuck. */
+const flowingMs = 3_000;
+
+/**
+ * wireguard-go loses one in 65,536 of the packets around sealed ones (docs/operations.md, known faults), so that one
+ * alone is no sign of anything; what a change of keys or ways loses comes in a row.
+ */
+function assertFlowed({ lost }: StreamResult): void {
+  const inRow = lost.filter((number) => lost.includes(number + 1));
+  assert.deepEqual([inRow, lost.length > 2], [[], false], `lost: ${lost.join()}`);
+}
+
+describe('one key for all subsets', { timeout: 600_000 }, () => {
+  let lab: Lab;
+  let vpn: LabVpn;
+  let web: LabMember;
+  let laptop: LabMember;
+  let phone: LabMember;
+
+  before(async () => {
+    lab = await createLab({ topology });
+    vpn = await LabVpn.create(lab, {
+      name: 'hanse',
+      masters: [
+        { host: 'fra', subset: 'europe', backups: ['sin'] },
+        { host: 'sin', subset: 'asia' },
+      ],
+    });
+    await vpn.startMasters();
+    web = await vpn.join('web', 'europe');
+    laptop = await vpn.join('laptop', 'europe');
+    phone = await vpn.join('phone', 'asia');
+  });
+  after(() => lab?.[Symbol.asyncDispose]());
+
+  const keying = async (): Promise<string> =>
+    ((await vpn.hanseJson(['vpn', 'show'])) as DirectoryView).vpn.keying;
+  const streamTo = (from: LabMember, to: LabMember, port: number) =>
+    PacketStream.start(from.node, { node: to.node, address: to.ipv4 }, { port });
+
+  it('comes over a running VPN without a lost packet', async () => {
+    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(phone, web, 7_002)];
+    assert.match(await vpn.hanse(['vpn', 'keying', 'shared']), /the keying of hanse is shared/);
+    assert.equal(await keying(), 'shared');
+    await delay(flowingMs);
+    for (const stream of streams) assertFlowed(await stream.stop());
+  });
+
+  it('lets no master read anything, across subsets and NATs that cannot be crossed', async () => {
+    const fra = await OpenTraffic.count(lab.node('fra'));
+    const sin = await OpenTraffic.count(lab.node('sin'));
+    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(laptop, web, 7_002)];
+    for (const stream of streams) assertFlowed(await stream.stop());
+    for (const counts of [await fra.stop(), await sin.stop()]) {
+      assert.equal(counts.open, 0);
+      assert.ok(counts.sealed > 0);
+    }
+  });
+
+  it('makes direct paths between members of different subsets', async () => {
+    // One master for both subsets: it is who sees them talk.
+    await vpn.hanse(['subset', 'create', 'africa', '--acting', 'fra']);
+    const tablet = await vpn.join('tablet', 'africa');
+    const stream = await streamTo(tablet, web, 7_001);
+    await Promise.all([untilPath(web, tablet, 'direct'), untilPath(tablet, web, 'direct')]);
+    await delay(flowingMs);
+    assertFlowed(await stream.stop());
+  });
+
+  it('is taken from who is evicted in one subset by all others', async () => {
+    const thief = await vpn.join('thief', 'asia');
+    const stream = await streamTo(thief, laptop, 7_001);
+    await stream.stop();
+    await thief.kill();
+    assert.ok(await reaches(thief, laptop.ipv4));
+    await vpn.hanse(['member', 'evict', thief.reference, '--wait', '20s']);
+    assert.ok(await isCutOff(thief, laptop.ipv4));
+    assert.ok(await isCutOff(laptop, thief.ipv6));
+    assert.ok(await reaches(laptop, phone.ipv4));
+  });
+
+  it('goes again without a lost packet', async () => {
+    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(phone, web, 7_002)];
+    assert.match(await vpn.hanse(['vpn', 'keying', 'per-subset']), /keying of hanse is per-subset/);
+    assert.equal(await keying(), 'per-subset');
+    await delay(flowingMs);
+    for (const stream of streams) assertFlowed(await stream.stop());
+  });
+});
