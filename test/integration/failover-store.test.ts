@@ -19,18 +19,18 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
   after(() => bed?.[Symbol.asyncDispose]());
 
   it('the acting master alone: it serves on as a backup, another one acts, and nothing moves', async () => {
-    const sessions = await bed.sessions();
+    const standing = await bed.standing();
     const traffic = await bed.startTraffic();
     await bed.separate(['one'], etcdHosts);
     await untilRole('one', 'backup');
     await untilRole('two', 'acting');
     assert.equal((await invite('four')).exitCode, 0);
     await traffic.assertLosses();
-    assert.deepEqual(await bed.sessions(), sessions);
+    await standing.assertHeld();
   });
 
   it('without a quorum: traffic, sessions and listings go on, and changes are refused and not made', async () => {
-    const sessions = await bed.sessions();
+    const standing = await bed.standing();
     const traffic = await bed.startTraffic();
     await Promise.all(['etcd-1', 'etcd-2'].map((host) => bed.lab.link(host).cut()));
     await untilRole('one', 'backup');
@@ -40,7 +40,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     const { members } = (await bed.hanseJson(['member', 'list'])) as { members: object[] };
     assert.equal(members.length, bed.members.length);
     await traffic.assertLosses();
-    assert.deepEqual(await bed.sessions(), sessions);
+    await standing.assertHeld();
     await Promise.all(['etcd-1', 'etcd-2'].map((host) => bed.lab.link(host).restore()));
     await untilInvites('four');
     await assertEveryChangeWhole();
@@ -50,7 +50,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     const [across, , between] = bed.flows;
     const minority = ['one', 'four', 'etcd-1', 'near', 'neighbour', 'far'];
     const majority = ['two', 'three', 'etcd-2', 'etcd-3', 'outer'];
-    const before = await sessionsOf(minority);
+    const standing = await bed.standing([bed.near, bed.neighbour, bed.far]);
     const traffic = await bed.startTraffic([across, between]);
     await bed.separate(minority, majority);
     await untilRole('one', 'backup', 'one');
@@ -58,7 +58,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     await bed.untilActing('two', { on: 'two' });
     await untilInvites('two');
     await traffic.assertLosses();
-    assert.deepEqual(await sessionsOf(minority), before);
+    await standing.assertHeld();
   });
 
   const invite = (on: string) => bed.hanse(['invite', 'create', '--subset', 'north'], on);
@@ -72,10 +72,6 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
   /** Resolves when a change is accepted. */
   async function untilInvites(on: string): Promise<void> {
     await until('a change is accepted', async () => (await invite(on)).exitCode === 0, slowMs);
-  }
-
-  async function sessionsOf(hosts: readonly string[]): Promise<readonly object[]> {
-    return (await bed.sessions()).filter(({ member }) => hosts.includes(member));
   }
 
   /**
