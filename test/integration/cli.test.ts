@@ -7,7 +7,7 @@ import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import type { LiveEvent, MasterStatus } from '../../src/api/endpoints.ts';
 import type { MemberStatus } from '../../src/api/member-local.ts';
-import type { AuditRecord } from '../../src/model/records.ts';
+import type { AuditRecord } from '../../src/model/records/audit.ts';
 import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { readFigure } from '../support/lab/master-figures.ts';
 import { untilSession } from '../support/lab/member-session.ts';
@@ -202,7 +202,7 @@ describe('an operator who reaches one master only', { timeout: 300_000 }, () => 
     const cases: readonly (readonly [line: string, exitCode: number, says: RegExp])[] = [
       ['member show nobody.south', 1, /nobody/],
       ['invite create --subset nowhere', 2, /there is no subset nowhere/],
-      ['invite create', 2, /--subset/],
+      ['invite create --uses none', 2, /uses/],
       ['member evict n1.north --wait never', 2, /wait/],
       ['status --master atlantis', 2, /there is no master atlantis/],
       ['audit --subset north --limit 0', 2, /limit/],

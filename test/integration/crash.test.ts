@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
+import type { LabMaster } from '../../lab/vpn/lab-master.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { dataDirectory } from '../../src/provision/data-directory.ts';
@@ -32,7 +33,7 @@ const masters = [
   { host: 'south-1', subset: 'south' },
 ];
 const kills = 100;
-const workersPerSubset = 2;
+const workersPerSubset = 1;
 /** Up to this long after each kill, so that it hits anything that is under way. */
 const longestPauseMs = 250;
 
@@ -48,6 +49,8 @@ describe(`${kills} kills of masters and members, while others join and are evict
   let loads: readonly MembershipLoad[];
   let doors: readonly LabDoor[];
   let joins: readonly CrashableJoin[];
+  /** Of each master that was killed, the latest start. */
+  const starting = new Map<LabMaster, Promise<void>>();
   const rolls = new Map<string, StoredRoll>();
   const rollOf = (subset: string): StoredRoll => {
     const roll = rolls.get(subset);
@@ -135,13 +138,17 @@ describe(`${kills} kills of masters and members, while others join and are evict
     assert.ok(await isCutOff(calm[0], outcast.ipv4));
   });
 
-  /** One kill after the other; whoever was killed is started again, as a service manager would. */
+  /**
+   * One kill after the other; whoever was killed is started again, as a service manager would, and
+   * others are killed before a master acts again.
+   */
   async function runKills(): Promise<void> {
     for (let kill = 0; kill < kills; kill += 1) {
       await delay(random.upTo(longestPauseMs));
       await killOne(random.next());
       if (kill === kills / 2) await evictOutcast();
     }
+    await Promise.all(starting.values());
   }
 
   async function killOne(draw: number): Promise<void> {
@@ -149,8 +156,12 @@ describe(`${kills} kills of masters and members, while others join and are evict
       const [first, second] = vpn.masters;
       assert.ok(first && second);
       const master = random.pick([first, second]);
+      await starting.get(master);
       await master.kill();
-      await master.start();
+      const started = master.start();
+      // For whoever waits for it to tell.
+      started.catch(() => undefined);
+      starting.set(master, started);
     } else if (draw < 0.8) {
       const [first, ...others] = members;
       assert.ok(first);
@@ -166,6 +177,7 @@ describe(`${kills} kills of masters and members, while others join and are evict
 
   /** It keeps its tunnel and hears of nothing. */
   async function evictOutcast(): Promise<void> {
+    await Promise.all(starting.values());
     await outcast.process.kill('SIGSTOP');
     await vpn
       .hanse(['member', 'evict', outcast.reference, '--wait', '1s'])

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { ApiError } from '../../src/api/client/client-error.ts';
 import { createInvite, getStatus, listInvites } from '../../src/api/endpoints.ts';
 import { parseMasterName, parseSubsetName } from '../../src/model/names.ts';
-import { type AuditRecord, auditRecordSchema } from '../../src/model/records.ts';
+import { type AuditRecord, auditRecordSchema } from '../../src/model/records/audit.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
 import type { LabDoor } from '../support/lab/lab-door.ts';
 import { type LabOperator, labOperator, openDoorTo } from '../support/lab/lab-operator.ts';

@@ -22,11 +22,17 @@ const topology = {
     { name: 'both-net', nat, ipv6: true, hosts: ['both'] } as const,
     { name: 'home-net', nat, hosts: ['laptop'] } as const,
     { name: 'cafe-net', nat, hosts: ['guest'] } as const,
+    { name: 'shop-net', nat: 'symmetric', mappingSeconds: 5, hosts: ['till'] } as const,
   ],
 };
-const names = ['web', 'telco-1', 'telco-2', 'cable-1', 'cable-2', 'both', 'laptop'];
+const names = ['web', 'telco-1', 'telco-2', 'cable-1', 'cable-2', 'both', 'laptop', 'till'];
+/** Above `mappingSeconds` of the shop. */
+const afterMappingMs = 8_000;
 /** Well above the second in which a silent path is left, because the machine may be busy. */
 const longestGapMs = 2_500;
+/** Nearly three times `mappingSeconds`. */
+const silentMs = 14_000;
+const attempts = 3;
 /** Longer than it takes to see that nothing comes back. */
 const afterForgettingMs = 2_000;
 const slowMs = 60_000;
@@ -87,6 +93,37 @@ describe('two members on networks that', { timeout: 900_000 }, () => {
       await again();
     });
     assert.ok(longestGap.lengthMs <= longestGapMs, `a gap of ${longestGap.lengthMs} ms`);
+  });
+
+  it('forget a mapping after five silent seconds: the path is never as silent, whatever passes', async () => {
+    for (let attempt = 1; !(await isKept()); attempt += 1) {
+      // It is left as well when the machine stands still for most of a second, but not every time.
+      assert.ok(attempt < attempts, `it was left ${attempt} times`);
+    }
+  });
+
+  /** Whether the path is still the same when it has carried nothing for longer than the NAT remembers. */
+  async function isKept(): Promise<boolean> {
+    const [till, web] = [memberOf('till'), memberOf('web')];
+    assert.deepEqual((await talk(['till', 'web'], 'direct')).lost, []);
+    const found = await directPathTo(web, till);
+    await delay(silentMs);
+    const now = await directPathTo(web, till);
+    if (now?.state !== 'direct' || now.ageMs < silentMs) return false;
+    return now.endpoint === found?.endpoint;
+  }
+
+  it('have forgotten a mapping that nobody could keep: the path is found again from another', async () => {
+    const [till, web] = [memberOf('till'), memberOf('web')];
+    await talk(['till', 'web'], 'direct', async (again) => {
+      const before = await directPathTo(web, till);
+      await lab.link('till').cut();
+      await delay(afterMappingMs);
+      await lab.link('till').restore();
+      await again();
+      const after = await directPathTo(web, till);
+      assert.notEqual(after?.endpoint, before?.endpoint, 'a symmetric NAT maps to another port');
+    });
   });
 
   /** Whether web's packets to laptop go to the outside of that site's NAT. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
@@ -19,6 +20,8 @@ const topology = {
 };
 /** Well above the second in which a silent path is left, because the machine may be busy. */
 const longestGapMs = 2_500;
+/** Longer than it takes until a master introduces again who has failed. */
+const stillMs = 33_000;
 
 describe('a direct path between members', { timeout: 600_000 }, () => {
   let lab: Lab;
@@ -71,6 +74,17 @@ describe('a direct path between members', { timeout: 600_000 }, () => {
     await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
     const { longestGap } = await stream.stop();
     assert.ok(longestGap.lengthMs <= longestGapMs, `a gap of ${longestGap.lengthMs} ms`);
+  });
+
+  it('loses no packet while the daemon of one end stands still, though the other end leaves it', async () => {
+    const stream = await streamTo(laptop, web);
+    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    await web.process.kill('SIGSTOP');
+    await untilPath(laptop, web, 'failed');
+    await delay(stillMs);
+    await web.process.kill('SIGCONT');
+    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    assert.deepEqual((await stream.stop()).lost, []);
   });
 
   it('leads nowhere for who is evicted and keeps all it has, once the others have acknowledged', async () => {

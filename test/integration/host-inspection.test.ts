@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { inspectHost } from '../../src/host/doctor.ts';
+import { ownerMark } from '../../src/host/interface-name.ts';
 import { underlayMtuBytes } from '../../src/host/mtu.ts';
 import { assertNoOverlap, findOverlaps } from '../../src/host/network-overlap.ts';
 import { createRunner } from '../../src/host/runner.ts';
+import { createSystemHost } from '../../src/member/system-host.ts';
 import { parseAddress, parsePrefix } from '../../src/model/prefix.ts';
+import { silentLog } from '../../src/runtime/log.ts';
 import {
   connectNamespaces,
   createNamespace,
@@ -62,6 +65,22 @@ describe('what a daemon asks about its machine', () => {
       fields: { overlaps: ['100.64.7.0/24 on wire'] },
       message: /already uses addresses of the VPN \(100\.64\.0\.0\/10\): 100\.64\.7\.0\/24 on wire/,
     });
+  });
+
+  it('knows interfaces that an earlier process of the same member has left, before it makes any', async () => {
+    const owner = 'member:left-behind';
+    await space.sh('ip tuntap add dev left mode tun');
+    await space.sh('ip address add 100.80.0.2/32 dev left');
+    await space.sh('ip link set left up');
+    await space.sh('ip route add 100.80.0.0/12 dev left');
+    const prefixes = [parsePrefix('100.80.0.0/12')];
+    const hostOf = (of: string) => createSystemHost(of, { runner: space.runner, log: silentLog() });
+    const host = await hostOf(owner);
+    await assert.rejects(host.assertNoOverlap(prefixes), { code: 'overlap' });
+    await space.sh(`ip link set left alias ${ownerMark(owner).alias}`);
+    await host.assertNoOverlap(prefixes);
+    const other = await hostOf('member:another');
+    await assert.rejects(other.assertNoOverlap(prefixes), { code: 'overlap' });
   });
 
   it('knows the MTU of the way to an address', async () => {

@@ -416,6 +416,18 @@ describe('a host', () => {
     await left.apply({ interfaces: [interfaceOf('left'), { ...second, listenPort: 51_830 }] });
     assert.equal((await bed.left.sh(`wg show ${second.name} listen-port`)).trim(), '51830');
   });
+
+  it('keeps the port that an interface has got by chance as it came up', async () => {
+    await using use = new AsyncDisposableStack();
+    const limitPorts = (range: string) =>
+      bed.left.sh(`sysctl -w net.ipv4.ip_local_port_range=${range}`);
+    use.defer(async () => void (await limitPorts('32768\t60999')));
+    const left = use.use(bed.start('left'));
+    use.defer(() => left.destroy());
+    await limitPorts('51820\t51820');
+    await left.apply(stateOf('left'));
+    assert.equal((await bed.left.sh(`wg show ${names.left} listen-port`)).trim(), '51820');
+  });
 });
 
 async function ping(namespace: NetworkNamespace, address: string): Promise<void> {

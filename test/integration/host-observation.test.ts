@@ -111,7 +111,7 @@ describe('what a gateway observes', () => {
   });
   beforeEach(() => nft(...sets.map((set) => `flush set inet ${tableName} ${set}`)));
 
-  const sets = ['conversations4', 'conversations6'] as const;
+  const sets = ['conversations4', 'conversations6', 'begun4', 'begun6'] as const;
 
   async function nft(...lines: readonly string[]): Promise<void> {
     const input = `${lines.join('\n')}\n`;
@@ -147,6 +147,19 @@ describe('what a gateway observes', () => {
     assert.deepEqual(await gateway.conversations(), pairs);
     await until('both are forgotten', async () => (await gateway.conversations()).length === 0);
     assert.ok(performance.now() - begunAtMs > 4_900);
+  });
+
+  it('tells apart who has just begun, once, until there was silence for five seconds', async () => {
+    assert.ok(await answers('one', '100.64.1.6'));
+    assert.deepEqual(await gateway.begunConversations(), pairs.slice(0, 1));
+    const isOver = async () => (await gateway.begunConversations()).length === 0;
+    await until('it is nothing new any more', isOver);
+    assert.ok(await answers('one', '100.64.1.6'));
+    assert.deepEqual(await gateway.begunConversations(), []);
+    assert.deepEqual(await gateway.conversations(), pairs.slice(0, 1));
+    await nft(`flush set inet ${tableName} conversations4`);
+    assert.ok(await answers('one', '100.64.1.6'));
+    assert.deepEqual(await gateway.begunConversations(), pairs.slice(0, 1));
   });
 
   it('does not count what members and the gateway itself say to each other', async () => {

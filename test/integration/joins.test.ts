@@ -116,9 +116,11 @@ describe('members of several subsets', { timeout: 600_000 }, () => {
       const { alsoIn } = await show('n1.north');
       return alsoIn.join() === 'south';
     });
-    // Over a further membership of one VPN, `core/member-plan.ts` routes the subset's own /64 only.
-    assert.ok(await reaches(member('s1'), shared.ipv6), 's1 reaches the address in south');
-    assert.ok(await reaches(member('s1'), member('n1').ipv4), 's1 reaches the address in north');
+    for (const address of [shared.ipv4, shared.ipv6, member('n1').ipv4, member('n1').ipv6]) {
+      for (const from of ['s1', 't1']) {
+        assert.ok(await reaches(member(from), address), `${from} reaches ${address}`);
+      }
+    }
     assert.ok(await reaches(member('n1'), member('t1').ipv4), 'n1 reaches others still');
   });
 

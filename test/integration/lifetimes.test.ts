@@ -28,7 +28,10 @@ const certificateMs = 10_000;
 const slowMs = 120_000;
 const allEndedExitCode = 5;
 
-describe('with certificates and keys that live for seconds', { timeout: 300_000 }, () => {
+describe('with certificates and keys that live for seconds', {
+  concurrency: 2,
+  timeout: 300_000,
+}, () => {
   let lab: Lab;
   let vpn: LabVpn;
   let n1: LabMember;

@@ -26,10 +26,9 @@ async function admit(
   session: ScriptedSession,
   number: number,
 ): Promise<AdmittedMessage> {
-  const admission = await master.admission(session, await session.receive('join'));
   const ipv4 = parseAddress(`100.64.0.${number}`);
   const ipv6 = parseAddress(`fd12:3456:789a:1::${number}`);
-  return { ...admission, place: { ...admission.place, ipv4, ipv6 } };
+  return master.admission(session, await session.receive('join'), { addresses: { ipv4, ipv6 } });
 }
 
 function introduce(to: Joined, other: Joined, isFirst: boolean): void {

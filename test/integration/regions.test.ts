@@ -7,7 +7,7 @@ import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import type { InviteView, MemberView } from '../../src/api/endpoints.ts';
-import type { AuditRecord } from '../../src/model/records.ts';
+import type { AuditRecord } from '../../src/model/records/audit.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
 import { reaches } from '../support/lab/reachability.ts';
