@@ -2,12 +2,14 @@ import { coreParts } from './core/parts.ts';
 import { failoverParts } from './failover/parts.ts';
 import type { Part } from './part.ts';
 import { pathsParts } from './paths/parts.ts';
+import { placementParts } from './placement/parts.ts';
 
 /** What can be measured, by the name that the command line takes. */
 export const suites: Readonly<Record<string, readonly Part[]>> = {
   core: coreParts,
   failover: failoverParts,
   paths: pathsParts,
+  placement: placementParts,
 };
 
 /** @throws RangeError when there is none of this name */

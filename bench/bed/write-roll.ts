@@ -1,15 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { addressesAt, masterAddressIndex } from '../../src/core/addressing.ts';
 import { parseMemberName, parseSubsetName } from '../../src/model/names.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  identityKeySchema,
-  type MemberRecord,
-  memberRecordSchema,
-  type SubsetRecord,
-  subsetRecordSchema,
-} from '../../src/model/records.ts';
+import { decodeRecord, encodeRecord } from '../../src/model/records/codec.ts';
+import { type SubsetRecord, subsetRecordSchema } from '../../src/model/records/directory.ts';
+import { identityKeySchema } from '../../src/model/records/parts.ts';
+import { type MemberRecord, memberRecordSchema } from '../../src/model/records/roll.ts';
 import { wireguardPublicKeySchema } from '../../src/model/wireguard-key.ts';
 import { memberKey, subsetKey } from '../../src/store/keys.ts';
 import type { Store } from '../../src/store/store.ts';

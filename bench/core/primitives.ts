@@ -2,12 +2,14 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addressesAt } from '../../src/core/addressing.ts';
 import {
   parseMasterName,
   parseMemberName,
   parseSubsetName,
   parseVpnName,
 } from '../../src/model/names.ts';
+import { parsePrefix } from '../../src/model/prefix.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import {
@@ -99,11 +101,16 @@ async function measureCertificates(): Promise<Figure> {
   );
   const period = { fromMs: nowMs, untilMs: nowMs + hourMs };
   const master = parseMasterName('one');
+  const blocks = {
+    ipv6Block: parsePrefix('fd00:1:2:1::/64'),
+    ipv4Blocks: [parsePrefix('100.64.0.0/16')],
+  };
   const issuer = createIssuer(
     await issueIntermediate({
       vpn,
       subset,
       master,
+      blocks,
       root,
       period: { ...period, untilMs: nowMs + 2 * hourMs },
     }),
@@ -117,7 +124,8 @@ async function measureCertificates(): Promise<Figure> {
   for (let number = 0; number < certificates; number += 1) {
     const name = parseMemberName(`m-${number}`);
     const identity = { kind: 'member', vpn, subset, name } as const;
-    await issueLeaf({ identity, subjectPublicKey, wireguardKeys, issuer, period });
+    const addresses = addressesAt(blocks, number + 2);
+    await issueLeaf({ identity, subjectPublicKey, wireguardKeys, addresses, issuer, period });
   }
   return {
     name: 'member certificates issued by one thread',

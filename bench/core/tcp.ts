@@ -1,14 +1,13 @@
 import { createLab } from '../../lab/lab.ts';
-import type { LabNode } from '../../lab/lab-node.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import type { Figure } from '../figure.ts';
+import { HandMadeDevices } from '../lab/hand-made-devices.ts';
 import { configureByHand } from '../lab/hand-made-hubs.ts';
+import { measureThroughput, tunnelMtuBytes } from '../lab/tcp-throughput.ts';
 import type { Part } from '../part.ts';
 import { describeSpread, median } from '../statistics.ts';
 
 const rounds = 9;
-const secondsPerRun = 3;
-const startTimeoutMs = 10_000;
 
 /**
  * One TCP stream through Hanse's masters and through hubs made by hand, by turns, so that whatever
@@ -42,14 +41,10 @@ export const tcp: Part = {
     const neighbour = await vpn.join('neighbour', 'here');
     const stranger = await vpn.join('stranger', 'there');
     const mtuBytes = await tunnelMtuBytes(client.node);
-    const byHand = await configureByHand({
-      lab,
-      mtuBytes,
-      hubs: [
-        { host: 'near', members: ['client', 'neighbour'] },
-        { host: 'far', members: ['stranger'] },
-      ],
-    });
+    const byHand = await configureByHand(await HandMadeDevices.create({ lab, mtuBytes }), [
+      { host: 'near', members: ['client', 'neighbour'] },
+      { host: 'far', members: ['stranger'] },
+    ]);
     const paths = [
       { name: 'one master', to: neighbour, hanse: [] as number[], reference: [] as number[] },
       { name: 'two masters', to: stranger, hanse: [] as number[], reference: [] as number[] },
@@ -59,8 +54,8 @@ export const tcp: Part = {
         progress(`round ${round + 1} of ${rounds}: ${name}`);
         const byHandAddress = byHand.get(to.node.name) ?? '';
         const runs = [
-          async () => hanse.push(await throughput(client.node, to.node, to.ipv4)),
-          async () => reference.push(await throughput(client.node, to.node, byHandAddress)),
+          async () => hanse.push(await measureThroughput(client.node, to.node, to.ipv4)),
+          async () => reference.push(await measureThroughput(client.node, to.node, byHandAddress)),
         ];
         for (const run of round % 2 === 0 ? runs : runs.reverse()) await run();
       }
@@ -77,23 +72,3 @@ export const tcp: Part = {
     );
   },
 };
-
-/** Of the member's one Hanse interface. */
-async function tunnelMtuBytes(node: LabNode): Promise<number> {
-  const { stdout } = await node.run('ip', ['-j', 'link', 'show']);
-  const links = JSON.parse(stdout) as { ifname: string; mtu: number }[];
-  const tunnel = links.find(({ ifname }) => ifname.startsWith('hns'));
-  if (tunnel) return tunnel.mtu;
-  throw new Error(`${node.name} has no interface of Hanse's`);
-}
-
-/** @returns Mbit/s that arrived */
-async function throughput(from: LabNode, to: LabNode, address: string): Promise<number> {
-  const serverArguments = ['--server', '--one-off', '--bind', address, '--forceflush'];
-  await using server = await to.start('iperf3', serverArguments);
-  await server.waitForOutput(/Server listening/, startTimeoutMs);
-  const clientArguments = ['--client', address, '--time', String(secondsPerRun), '--json'];
-  const { stdout } = await from.run('iperf3', clientArguments);
-  const report = JSON.parse(stdout) as { end: { sum_received: { bits_per_second: number } } };
-  return report.end.sum_received.bits_per_second / 1e6;
-}

@@ -21,18 +21,24 @@ class CrowdProcess {
   readonly #prepared: SimulatedMember[] = [];
   readonly #staying: SimulatedMember[] = [];
   readonly #deliveries = new Map<number, { count: number; firstMs: number; lastMs: number }>();
+  #introductions = 0;
   readonly #presence = { lost: 0, found: 0, lastFoundMs: 0 };
 
   async handle(command: CrowdCommand): Promise<CrowdAnswer> {
     if (command.kind === 'prepare') return this.#prepare(command);
     if (command.kind === 'join') return this.#join(command);
     if (command.kind === 'presence') return this.#reportPresence();
+    if (command.kind === 'introductions') return { kind: 'introduced', count: this.#introductions };
     if (command.kind === 'renew') return this.#renew(command);
+    if (command.kind === 'fetch-tickets') return this.#fetchTickets(command);
     return this.#report(command.epoch);
   }
 
   #prepare(command: CommandOf<'prepare'>): CrowdAnswer {
-    const { target, count, namePrefix, crowd, comeBack } = command;
+    const { target, count, namePrefix, crowd, comeBack, takesDirect } = command;
+    const onIntroduced = () => {
+      this.#introductions += 1;
+    };
     const presence = {
       lost: () => {
         this.#presence.lost += 1;
@@ -50,6 +56,7 @@ class CrowdProcess {
           sourceAddress: memberAddress(crowd * membersPerCrowd + index),
           onKey: (epoch) => this.#noteDelivery(epoch),
           ...(comeBack ? { presence } : {}),
+          ...(takesDirect ? { onIntroduced } : {}),
         }),
       );
     }
@@ -59,7 +66,7 @@ class CrowdProcess {
   async #join(command: CommandOf<'join'>): Promise<JoinReport> {
     const { token, count, inFlight, stay } = command;
     const members = this.#prepared.splice(0, count);
-    const names = members.map(({ name }) => name);
+    const joining = [...members];
     const latenciesMs: number[] = [];
     let retries = 0;
     const startedMs = monotonicMs();
@@ -73,7 +80,27 @@ class CrowdProcess {
       }
     };
     await Promise.all(Array.from({ length: inFlight }, joinNext));
-    return { kind: 'joined', names, startedMs, endedMs: monotonicMs(), latenciesMs, retries };
+    const names = joining.map(({ name }) => name);
+    const addresses = joining.flatMap(({ place }) => place?.ipv4 ?? []);
+    return {
+      kind: 'joined',
+      names,
+      addresses,
+      startedMs,
+      endedMs: monotonicMs(),
+      latenciesMs,
+      retries,
+    };
+  }
+
+  async #fetchTickets({ inFlight }: CommandOf<'fetch-tickets'>): Promise<CrowdAnswer> {
+    const members = [...this.#staying];
+    const fetchNext = async (): Promise<void> => {
+      for (let member = members.shift(); member; member = members.shift())
+        await member.fetchTicket();
+    };
+    await Promise.all(Array.from({ length: inFlight }, fetchNext));
+    return { kind: 'tickets-fetched' };
   }
 
   #noteDelivery(epoch: number): void {

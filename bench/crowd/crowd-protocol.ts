@@ -1,4 +1,5 @@
 import type { MemberName } from '../../src/model/names.ts';
+import type { Address } from '../../src/model/prefix.ts';
 import type { CrowdTarget } from './crowd-target.ts';
 
 /*
@@ -17,6 +18,8 @@ export type CrowdCommand =
       readonly crowd: number;
       /** Whether they look for another session when they have lost one. */
       readonly comeBack: boolean;
+      /** Whether they say how they are reached directly, and so are introduced to others. */
+      readonly takesDirect: boolean;
     }
   /** Joins so many of those that are prepared. */
   | {
@@ -32,12 +35,18 @@ export type CrowdCommand =
   | { readonly kind: 'deliveries'; readonly epoch: number }
   /** How many have lost a session and found another one, since they joined. */
   | { readonly kind: 'presence' }
+  /** Those that stay get a ticket each of the master that comes next in their order. */
+  | { readonly kind: 'fetch-tickets'; readonly inFlight: number }
+  /** How often any of them was told of another. */
+  | { readonly kind: 'introductions' }
   /** Those that stay renew their certificates, one after the other, round and round. */
   | { readonly kind: 'renew'; readonly everyMs: number; readonly forMs: number };
 
 export interface JoinReport {
   readonly kind: 'joined';
   readonly names: readonly MemberName[];
+  /** Theirs in the VPN, in the same order. */
+  readonly addresses: readonly Address[];
   readonly startedMs: number;
   readonly endedMs: number;
   /** From the first packet to the admission, one each. */
@@ -61,6 +70,11 @@ export interface PresenceReport {
   readonly lastFoundMs: number;
 }
 
+export interface IntroductionReport {
+  readonly kind: 'introduced';
+  readonly count: number;
+}
+
 export interface RenewalReport {
   readonly kind: 'renewed';
   readonly latenciesMs: readonly number[];
@@ -70,8 +84,10 @@ export interface RenewalReport {
 
 export type CrowdAnswer =
   | { readonly kind: 'prepared' }
+  | { readonly kind: 'tickets-fetched' }
   | JoinReport
   | DeliveryReport
   | PresenceReport
+  | IntroductionReport
   | RenewalReport
   | { readonly kind: 'failed'; readonly reason: string };

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { cpuSecondsOf } from '../bed/process-usage.ts';
 import type { VpnBed } from '../bed/vpn-bed.ts';
@@ -27,6 +27,8 @@ export interface PrepareOptions {
   readonly count: number;
   /** Whether they look for another session when they have lost one; not unless said. */
   readonly comeBack?: boolean;
+  /** Whether they say how they are reached directly; not unless said. */
+  readonly takesDirect?: boolean;
 }
 
 export interface JoinOptions {
@@ -36,8 +38,9 @@ export interface JoinOptions {
   readonly stay: boolean;
 }
 
-/** As `nice` counts. */
-const yieldingPriority = 10;
+/** As `nice` counts: so many steps below this process. */
+const yieldingSteps = 10;
+const lowestPriority = 19;
 
 /** Numbers the crowds of this process: names and source addresses must differ. */
 let started = 0;
@@ -56,12 +59,14 @@ export class Crowd implements AsyncDisposable {
   }
 
   /** Makes members that will join. */
-  async prepare({ bed, masters, count, comeBack = false }: PrepareOptions): Promise<void> {
+  async prepare({ bed, masters, count, ...how }: PrepareOptions): Promise<void> {
     this.#batches += 1;
     const namePrefix = `m${this.#number}-${this.#batches}`;
     const target = targetOf(bed.profile, masters);
     const crowd = this.#number;
-    await this.#ask('prepared', { kind: 'prepare', target, count, namePrefix, crowd, comeBack });
+    const { comeBack = false, takesDirect = false } = how;
+    const named = { namePrefix, crowd, comeBack, takesDirect };
+    await this.#ask('prepared', { kind: 'prepare', target, count, ...named });
   }
 
   join(options: JoinOptions): Promise<JoinReport> {
@@ -78,14 +83,24 @@ export class Crowd implements AsyncDisposable {
     return this.#ask('present', { kind: 'presence' });
   }
 
+  /** How often any of them was told of another. */
+  async introductions(): Promise<number> {
+    return (await this.#ask('introduced', { kind: 'introductions' })).count;
+  }
+
   /** Those that stay renew their certificates at a steady pace. Resolves when all is answered. */
   renew(pace: { readonly everyMs: number; readonly forMs: number }): Promise<RenewalReport> {
     return this.#ask('renewed', { kind: 'renew', ...pace });
   }
 
+  /** Those that stay get a ticket each of the master to which they would turn next. */
+  async fetchTickets(inFlight: number): Promise<void> {
+    await this.#ask('tickets-fetched', { kind: 'fetch-tickets', inFlight });
+  }
+
   /** From now on masters come first: elsewhere they would not share a machine with their members. */
   yieldToMasters(): void {
-    setPriority(this.#pid, yieldingPriority);
+    setPriority(this.#pid, Math.min(lowestPriority, getPriority() + yieldingSteps));
   }
 
   cpuSeconds(): Promise<number> {

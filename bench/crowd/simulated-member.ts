@@ -10,6 +10,7 @@ import type {
 } from '../../src/api/messages.ts';
 import { orderFor } from '../../src/core/member-masters.ts';
 import { type MemberName, parseMemberName } from '../../src/model/names.ts';
+import { parseAddress } from '../../src/model/prefix.ts';
 import type { Epoch, WireguardPublicKey } from '../../src/model/wireguard-key.ts';
 import {
   createIdentityKeyPair,
@@ -19,7 +20,7 @@ import { createWireguardKeyPair } from '../../src/trust/wireguard-keys.ts';
 import { type CrowdTarget, type MasterTarget, masterTargetOf } from './crowd-target.ts';
 import { findSession, type KnownMasters } from './find-session.ts';
 import { monotonicMs } from './monotonic-ms.ts';
-import { openSession } from './open-session.ts';
+import { fetchTicket, openSession } from './open-session.ts';
 
 export interface SimulatedMemberOptions {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface SimulatedMemberOptions {
   readonly sourceAddress: string;
   /** Told of every key of the subset, once, as it comes. */
   readonly onKey?: (epoch: Epoch) => void;
+  /** Present for a member that says how it is reached directly: told whenever a master introduces another one. */
+  readonly onIntroduced?: () => void;
   /** Present for a member that looks for another session when it has lost one. */
   readonly presence?: PresenceListener;
 }
@@ -55,6 +58,9 @@ const retryMs = 200;
 const attemptTimeoutMs = 10_000;
 /** Nobody who joins for so long without an answer ever will. */
 const patienceMs = 120_000;
+/** Where nobody is (RFC 5737). */
+const directAddress = parseAddress('192.0.2.1');
+const directPort = 40_000;
 /** What a WebSocket says of a connection that ended without a farewell (RFC 6455 §7.4.1). */
 const abnormalClosure = 1006;
 
@@ -68,8 +74,10 @@ export class SimulatedMember {
   readonly #wireguardKey: WireguardPublicKey;
   readonly #left = new AbortController();
   #credentials: Credentials | undefined;
-  /** Made before the clock of a join starts; gone after it. */
-  #joinContext: SecureContext | undefined;
+  /** Of the newest certificate; made before the clock of a join starts. Gone after it when the member does not come back. */
+  #secureContext: SecureContext | undefined;
+  /** By the master's name. */
+  readonly #tickets = new Map<string, Buffer>();
   #session: WebSocket | undefined;
   #place: Place | undefined;
   /** Of the newest key. */
@@ -87,7 +95,7 @@ export class SimulatedMember {
       privateKey: keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       chain: createSelfSigned(keyPair),
     };
-    this.#joinContext = this.#createSecureContext();
+    this.#secureContext = this.#createSecureContext();
   }
 
   /** Who it is in the VPN; undefined before it was admitted. */
@@ -101,15 +109,13 @@ export class SimulatedMember {
    */
   async join(token: string): Promise<number> {
     const { masters } = this.#options.target;
-    const secureContext = this.#joinContext ?? this.#createSecureContext();
-    this.#joinContext = undefined;
     const keys = { acting: this.#wireguardKey };
     const message: MemberMessage = { type: 'join', token, name: this.name, keys };
     const endsAtMs = performance.now() + patienceMs;
     for (let attempts = 0; performance.now() < endsAtMs; attempts += 1) {
       const master = masters[attempts % masters.length];
       if (!master) break;
-      const outcome = await this.#begin(master, secureContext, message);
+      const outcome = await this.#begin(master, message);
       if (outcome instanceof Error) throw outcome;
       if (outcome === 'taken') return attempts;
       if ((attempts + 1) % masters.length === 0) await delay(retryMs);
@@ -131,6 +137,15 @@ export class SimulatedMember {
     return answeredMs - askedMs;
   }
 
+  /** Gets a ticket of the master to which it would turn next. @throws Error when none comes */
+  async fetchTicket(): Promise<void> {
+    const next = this.#known?.masters[1];
+    const secureContext = this.#secureContext;
+    if (!next || !secureContext) return;
+    const { sourceAddress } = this.#options;
+    this.#tickets.set(next.dnsName, await fetchTicket(next, { secureContext, sourceAddress }));
+  }
+
   /** Leaves the connection, not the VPN, and does not come back. */
   disconnect(): void {
     this.#left.abort();
@@ -138,13 +153,13 @@ export class SimulatedMember {
   }
 
   /** Opens a session with its first word. @returns what the master made of it */
-  async #begin(
-    master: MasterTarget,
-    secureContext: SecureContext,
-    message: MemberMessage,
-  ): Promise<Outcome> {
+  async #begin(master: MasterTarget, message: MemberMessage): Promise<Outcome> {
+    const secureContext = this.#secureContext;
+    if (!secureContext) throw new Error(`${this.name} does not come back`);
     const { sourceAddress } = this.#options;
-    const session = await openSession(master, { secureContext, sourceAddress }).catch(
+    const ticket = this.#tickets.get(master.dnsName);
+    this.#tickets.delete(master.dnsName);
+    const session = await openSession(master, { secureContext, sourceAddress, ticket }).catch(
       () => undefined,
     );
     if (!session) return 'try-again';
@@ -166,15 +181,34 @@ export class SimulatedMember {
       this.#place = message.place;
       this.#keepChain(message.chain);
       this.#takeView(message.view);
+      if (this.#options.onIntroduced) this.#sayWhereItIs(message);
+      else if (this.#options.presence) this.#sayThatItSpreads(message);
       settle('taken');
-    } else if (message.type === 'view') {
+    } else if (message.type === 'introduce') this.#options.onIntroduced?.();
+    else if (message.type === 'view') {
       this.#takeView(message.view);
       settle('taken');
     } else if (message.type === 'key-changed') this.#acknowledge(message);
+    else if (message.type === 'spread') this.#takeSpread(message);
     else if (message.type === 'renewed') {
       this.#keepChain(message.chain);
       this.#renewals.shift()?.(monotonicMs());
     }
+  }
+
+  #sayWhereItIs({ view, chain }: Extract<MasterMessage, { type: 'admitted' }>): void {
+    const { revision: appliedRevision, key } = view;
+    const contact = { port: directPort, addresses: [directAddress], peers: [], chain };
+    this.#send({ type: 'hello', appliedRevision, appliedEpoch: key.epoch, direct: contact });
+  }
+
+  #sayThatItSpreads({ view }: Extract<MasterMessage, { type: 'admitted' }>): void {
+    const { revision: appliedRevision, key } = view;
+    this.#send({ type: 'hello', appliedRevision, appliedEpoch: key.epoch, spreads: true });
+  }
+
+  #takeSpread({ spreadMs }: Extract<MasterMessage, { type: 'spread' }>): void {
+    if (this.#known) this.#known = { ...this.#known, spreadMs };
   }
 
   #refusalOf({ code, message, retryable }: Extract<MasterMessage, { type: 'refused' }>): Outcome {
@@ -197,7 +231,7 @@ export class SimulatedMember {
   /** Says that it has applied nothing, so that a view proves that it is served. */
   async #resume(master: MasterTarget): Promise<boolean> {
     const message: MemberMessage = { type: 'hello', appliedRevision: 0, appliedEpoch: 0 };
-    return (await this.#begin(master, this.#createSecureContext(), message)) === 'taken';
+    return (await this.#begin(master, message)) === 'taken';
   }
 
   #createSecureContext(): SecureContext {
@@ -208,9 +242,13 @@ export class SimulatedMember {
   }
 
   #keepChain(chain: readonly string[]): void {
-    if (!this.#options.presence) this.#credentials = undefined;
-    else if (this.#credentials)
+    if (!this.#options.presence) {
+      this.#credentials = undefined;
+      this.#secureContext = undefined;
+    } else if (this.#credentials) {
       this.#credentials = { ...this.#credentials, chain: chain.join('\n') };
+      this.#secureContext = this.#createSecureContext();
+    }
   }
 
   #takeView(view: View): void {

@@ -23,6 +23,8 @@ const calmMs = 10_000;
 /** Longer than members spread over, so that renewals meet all of them. */
 const stormMs = 40_000;
 const foundTimeoutMs = 120_000;
+/** What a master takes well; members get their tickets minutes or hours before they need them. */
+const inFlight = 32;
 /** Renewals are on their way when the master dies. */
 const leadMs = 1_000;
 
@@ -73,7 +75,11 @@ async function measureStorm(
     { bed, master: 'one', subset: 'moving', count, processes: 2, comeBack: true },
     stack,
   );
-  for (const crowd of crowds) crowd.yieldToMasters();
+  progress('they get tickets of the masters that come next');
+  for (const crowd of crowds) {
+    await crowd.fetchTickets(inFlight);
+    crowd.yieldToMasters();
+  }
   progress('renewing in calm');
   const calm = await renewAll(others, calmMs);
   const renewing = renewAll(others, stormMs);
