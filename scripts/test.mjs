@@ -15,6 +15,23 @@ const checks = [
   { name: 'lint and format', line: ['biome', 'check', '--error-on-warnings', '.'] },
 ];
 
+const cores = availableParallelism();
+const largeThenSmall = ['large networks', 'networks'];
+/**
+ * One after the other, each with lanes that run at once: a lane takes one file after the other, of the
+ * first of its kinds that has any left. Among the plain ones there is always one that waits for a
+ * lease to end. Networks take a dozen daemons each, so that two are enough for any machine, and one
+ * where it is a large one.
+ */
+const phases = [
+  { title: 'tests', lanes: Array(cores + 1).fill(['plain']) },
+  {
+    title: 'tests in networks of their own',
+    lanes: cores > 1 ? [largeThenSmall, ['networks']] : [largeThenSmall],
+  },
+  { title: 'tests that want the machine to themselves', lanes: [['alone']] },
+];
+
 async function main(patterns) {
   const mark = await markOfThisRun();
   const tally = new TestTally();
@@ -23,11 +40,11 @@ async function main(patterns) {
   try {
     await runChecks(patterns, tally);
     const files = await findTestFiles(patterns);
-    const together = files.filter((file) => !file.alone);
-    const alone = files.filter((file) => file.alone);
     const run = { mark, tally, interrupted };
-    await runFiles('tests', together, { ...run, atOnce: availableParallelism() });
-    await runFiles('tests in networks of their own', alone, { ...run, atOnce: 1 });
+    for (const { title, lanes } of phases) {
+      const ofLanes = files.filter(({ kind }) => lanes.some((kinds) => kinds.includes(kind)));
+      await runFiles(title, ofLanes, { ...run, lanes });
+    }
   } finally {
     await killMarked(mark);
     await removeDeadLabs();
@@ -59,16 +76,21 @@ async function runChecks(patterns, tally) {
   }
 }
 
-async function runFiles(title, files, { mark, tally, interrupted, atOnce }) {
+async function runFiles(title, files, { mark, tally, interrupted, lanes }) {
   if (files.length === 0) return;
-  tally.heading(atOnce > 1 ? `${title}, ${atOnce} files at once` : title);
-  const waiting = [...files];
-  const worker = async () => {
-    for (let file = waiting.shift(); file && !interrupted.aborted; file = waiting.shift()) {
+  tally.heading(lanes.length > 1 ? `${title}, ${lanes.length} files at once` : title);
+  const waiting = new Set(files);
+  const take = (kinds) => {
+    const file = kinds.flatMap((kind) => [...waiting].filter((one) => one.kind === kind))[0];
+    waiting.delete(file);
+    return file;
+  };
+  const run = async (kinds) => {
+    for (let file = take(kinds); file && !interrupted.aborted; file = take(kinds)) {
       tally.addFile(file.path, await runTestFile(file, mark));
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all(lanes.map(run));
 }
 
 /** A file that was killed cannot remove its labs. */

@@ -16,10 +16,13 @@ const programs = {
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   openssl: 'openssl',
+  // STUN clients of others: of RFC 8489, and of RFC 3489 before it.
+  turnutils_stunclient: 'coturn',
+  stun: 'stun-client',
 };
 
 /** The services of those packages that have any. */
-const services = { 'etcd-server': ['etcd.service'] };
+const services = { 'etcd-server': ['etcd.service'], coturn: ['coturn.service'] };
 
 /** The first release with segmentation offload; kernels with WireGuard need none. */
 const leastWireguardGoDate = 20231211;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findMarked, killMarked, markedEnvironment } from './marked-processes.mjs';
-import { environment, pinnedNode, root } from './repository.mjs';
+import { compileCache, environment, pinnedNode, root } from './repository.mjs';
 
 const reporter = join(root, 'scripts', 'lib', 'test-reporter.mjs');
 /** How long a program may take to end after the test that has asked it to. */
@@ -48,7 +48,11 @@ async function runToEnd({ path, timeoutMs, reportsPath }, mark) {
   const args = [`--test-reporter=${reporter}`, `--test-reporter-destination=${reportsPath}`, path];
   const child = spawn(pinnedNode, args, {
     cwd: root,
-    env: { ...environment, ...markedEnvironment(mark, path) },
+    env: {
+      NODE_COMPILE_CACHE: compileCache,
+      ...environment,
+      ...markedEnvironment(mark, path),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is for the runner, which then ends everything in order.
     detached: true,

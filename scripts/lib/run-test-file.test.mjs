@@ -17,7 +17,7 @@ async function run(name, body, timeoutMs = 20_000) {
   const imports = `import { describe, test } from 'node:test'; import { spawn } from 'node:child_process';`;
   await writeFile(path, `${imports}\n${body}`);
   const mark = `${await markOfThisRun()}.inner`;
-  const outcome = await runTestFile({ path, timeoutMs, alone: false }, mark);
+  const outcome = await runTestFile({ path, timeoutMs, kind: 'plain' }, mark);
   assert.deepEqual(await findMarked(mark), [], 'nothing of it runs any more');
   return outcome;
 }

@@ -4,17 +4,24 @@ import { root } from './repository.mjs';
 
 /** Where tests are. */
 const folders = ['src', 'scripts', 'test', 'lab', 'bench', 'demo'];
-/** Tests that build networks or measure, which others of their kind would disturb. */
-const alone = /^(lab|bench|demo|test\/integration)\//;
+/** Tests that build networks of their own: they wait for most of their time. */
+const inNetworks = /^(lab|bench|demo|test\/integration)\//;
+/** Those of them with a cluster of etcd and many masters, or many members: two at once starve each other. */
+const large = /^test\/integration\/(distant|drain|etcd|failover|landing|lying|return)-?/;
+/** Those of them that others would disturb: they measure, or keep the whole machine busy. */
+const alone =
+  /^(lab\/|test\/integration\/(crash|direct-nats|etcd-faults|failover-deaths|measuring|moving|rolling-restart)\.)/;
 
 /**
- * One test file, relative to the repository.
- * @typedef {{ path: string, alone: boolean, timeoutMs: number }} TestFile
+ * One test file, relative to the repository. Files of one kind run at once, except large networks and
+ * those that run alone.
+ * @typedef {'plain' | 'networks' | 'large networks' | 'alone'} TestKind
+ * @typedef {{ path: string, kind: TestKind, timeoutMs: number }} TestFile
  */
 
 /** Far above what any file needs: it is for those that hang. */
-const timeoutMs = 180_000;
-const aloneTimeoutMs = 900_000;
+const plainTimeoutMs = 180_000;
+const networkTimeoutMs = 900_000;
 
 /**
  * The test files whose paths contain any of the patterns, all if there are none.
@@ -26,9 +33,15 @@ export async function findTestFiles(patterns) {
   return paths
     .filter((path) => matches(path, patterns))
     .map((path) => {
-      const isAlone = alone.test(path);
-      return { path, alone: isAlone, timeoutMs: isAlone ? aloneTimeoutMs : timeoutMs };
+      const kind = kindOf(path);
+      return { path, kind, timeoutMs: kind === 'plain' ? plainTimeoutMs : networkTimeoutMs };
     });
+}
+
+function kindOf(path) {
+  if (alone.test(path)) return 'alone';
+  if (large.test(path)) return 'large networks';
+  return inNetworks.test(path) ? 'networks' : 'plain';
 }
 
 export function matches(text, patterns) {
