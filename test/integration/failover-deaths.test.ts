@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import type { MasterStatus } from '../../src/api/endpoints.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
@@ -20,7 +20,7 @@ describe('an acting master that fails', { timeout: 600_000 }, () => {
   before(async () => {
     bed = await FailoverBed.start(lifetimes);
   });
-  afterEach(() => bed?.mend());
+  beforeEach(() => bed.mend());
   after(() => bed?.[Symbol.asyncDispose]());
 
   it('loses no packet with its daemon, whose tunnels live, and a backup takes the lease', async () => {

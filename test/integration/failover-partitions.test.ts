@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import type { MasterStatus } from '../../src/api/endpoints.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
 import { readMembership } from '../support/lab/member-session.ts';
@@ -15,7 +15,7 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
   before(async () => {
     bed = await FailoverBed.start(lifetimes);
   });
-  afterEach(() => bed?.mend());
+  beforeEach(() => bed.mend());
   after(() => bed?.[Symbol.asyncDispose]());
 
   it('a member without its acting master is served by its backup, and only its own packets notice', async () => {

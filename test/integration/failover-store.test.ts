@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import type { MasterStatus } from '../../src/api/endpoints.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
@@ -15,7 +15,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
   before(async () => {
     bed = await FailoverBed.start();
   });
-  afterEach(() => bed?.mend());
+  beforeEach(() => bed.mend());
   after(() => bed?.[Symbol.asyncDispose]());
 
   it('the acting master alone: it serves on as a backup, another one acts, and nothing moves', async () => {

@@ -23,8 +23,8 @@ const topology = {
 const masters = ['north', 'south', 'east'].map((subset) => ({ host: `${subset}-1`, subset }));
 /** Long, because the machine may be busy with other tests. */
 const slowMs = 120_000;
-/** Long enough for all that is looked at meanwhile on a busy machine. */
-const graceMs = 45_000;
+/** Long enough for all that is looked at meanwhile. */
+const graceMs = 25_000;
 /** Lost packets are counted by echo requests; on a busy machine programs wait for so long to run. */
 const longestGapMs = 3_000;
 /** From before the order is heard to after the move is done, on whatever machine. */

@@ -69,6 +69,7 @@ export class FailoverBed implements AsyncDisposable {
   readonly far: LabMember;
   readonly #separations: Separation[] = [];
   #traffic: FailoverTraffic | undefined;
+  #isAsStarted = true;
   readonly #cleanup: AsyncDisposable;
 
   private constructor(
@@ -189,8 +190,11 @@ export class FailoverBed implements AsyncDisposable {
     this.#separations.push(await this.lab.separate(one, other));
   }
 
-  /** Undoes all that a test has broken; resolves when everything is where it was at the start. */
+  /** Before each test: undoes all that the one before has broken; resolves when everything is where it was at the start. */
   async mend(): Promise<void> {
+    const isAsStarted = this.#isAsStarted;
+    this.#isAsStarted = false;
+    if (isAsStarted) return;
     await this.#traffic?.end();
     await Promise.all(this.#separations.splice(0).map((separation) => separation.end()));
     const hosts = [...etcdHosts, ...masters.map(({ host }) => host)];
@@ -234,8 +238,9 @@ export class FailoverBed implements AsyncDisposable {
     });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve(this.#cleanup[Symbol.asyncDispose]());
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#traffic?.end();
+    await this.#cleanup[Symbol.asyncDispose]();
   }
 }
 
