@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicMs, PacketStream, type StreamResult } from '../../lab/packet-stream.ts';
+import { monotonicMs, type PacketStream, type StreamResult } from '../../lab/packet-stream.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { type FailoverBed, failing } from './failover-bed.ts';
 import type { Failure } from './failures.ts';
 
@@ -36,10 +37,7 @@ export async function interrupt(bed: FailoverBed, failure: Failure): Promise<Int
 /** Between subsets, and within the failing one. */
 export function startStreams({ members }: FailoverBed): Promise<PacketStream[]> {
   const { near, neighbour, far } = members;
-  return Promise.all([
-    PacketStream.start(near.node, { node: far.node, address: far.ipv4 }),
-    PacketStream.start(near.node, { node: neighbour.node, address: neighbour.ipv4 }),
-  ]);
+  return Promise.all([startMemberStream(near, far), startMemberStream(near, neighbour)]);
 }
 
 function gapOf(result: StreamResult | undefined): number {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab } from '../../lab/lab.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { Figure } from '../figure.ts';
 import { type Part, type PartContext, runsOf } from '../part.ts';
 import { describeSpread, median, percentile } from '../statistics.ts';
@@ -93,7 +93,7 @@ async function measureRestarts(
   other: LabMember,
   context: PartContext,
 ): Promise<Figure> {
-  const stream = await PacketStream.start(one.node, { node: other.node, address: other.ipv6 });
+  const stream = await startMemberStream(one, other, { family: 'ipv6' });
   const areDirect = () =>
     Promise.all([untilPath(one, other, ['direct']), untilPath(other, one, ['direct'])]);
   await areDirect();

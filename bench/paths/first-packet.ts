@@ -1,5 +1,5 @@
-import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { untilPath } from './direct-path.ts';
 
 /** What became of two members that had not talked before. */
@@ -14,7 +14,7 @@ export interface FirstPackets {
 
 /** Has them talk until both know whether there is a direct path. */
 export async function talkFirst(from: LabMember, to: LabMember): Promise<FirstPackets> {
-  const stream = await PacketStream.start(from.node, { node: to.node, address: to.ipv6 });
+  const stream = await startMemberStream(from, to, { family: 'ipv6' });
   const ends = await Promise.all([
     untilPath(from, to, ['direct', 'failed']),
     untilPath(to, from, ['direct', 'failed']),

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../../lab/lab.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
+import type { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { joinMember } from '../member-joins.ts';
 import type { Report } from '../report.ts';
 import { failing, flows, joins, vpnSpec } from './scenario.ts';
@@ -134,11 +135,7 @@ function startStreams(members: ReadonlyMap<string, LabMember>): Promise<RunningF
   return Promise.all(
     flows.map(async ({ from, to }, index) => {
       const [source, target] = [memberOf(members, from), memberOf(members, to)];
-      const stream = await PacketStream.start(
-        source.node,
-        { node: target.node, address: target.ipv4 },
-        { port: 7_007 + index },
-      );
+      const stream = await startMemberStream(source, target, { port: 7_007 + index });
       return { from, to, stream };
     }),
   );

@@ -3,11 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
-import { monotonicMs, PacketStream } from '../../lab/packet-stream.ts';
+import { monotonicMs } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { MemberView } from '../../src/api/endpoints.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { untilPaths } from '../support/lab/direct-path.ts';
 import {
   copyTunnels,
   forwardForOthers,
@@ -46,13 +47,10 @@ describe('evicted members that keep all they have', { timeout: 600_000 }, () => 
   });
   after(() => lab?.[Symbol.asyncDispose]());
 
-  const streamTo = (from: LabMember, to: LabMember) =>
-    PacketStream.start(from.node, { node: to.node, address: to.ipv4 });
-
   /** Has the two talk until they do it directly. */
   async function becomeDirect(one: LabMember, other: LabMember): Promise<void> {
-    const stream = await streamTo(one, other);
-    await Promise.all([untilPath(one, other, 'direct'), untilPath(other, one, 'direct')]);
+    const stream = await startMemberStream(one, other);
+    await untilPaths(one, other, 'direct');
     await stream.stop();
   }
 
@@ -82,7 +80,7 @@ describe('evicted members that keep all they have', { timeout: 600_000 }, () => 
 
     const before = await whatIsKnown();
     assert.ok(before.web.echoes > 0 && before.hub.forwarded > 0, 'what it sent was counted before');
-    const stream = await streamTo(laptop, web);
+    const stream = await startMemberStream(laptop, web);
     for (const messages of [own, overheard]) await replayMessages(thief.node, messages);
     assert.deepEqual((await stream.stop()).lost, []);
     assert.deepEqual(await whatIsKnown(), before);
@@ -112,7 +110,7 @@ describe('evicted members that keep all they have', { timeout: 600_000 }, () => 
     ] as const;
     await Promise.all(pairs.map(([one, other]) => becomeDirect(one, other)));
     for (const evicted of [thief, friend]) await evicted.kill();
-    const stream = await streamTo(laptop, web);
+    const stream = await startMemberStream(laptop, web);
     for (const evicted of [thief, friend]) await evict(evicted);
     await forwardForOthers(friend);
     assert.ok(await reaches(thief, friend.ipv4), 'nobody can take their own tunnel from them');
@@ -149,8 +147,8 @@ describe('a member that no master can tell of an eviction', { timeout: 600_000 }
     });
     await vpn.startMasters();
     const [web, thief] = [await vpn.join('web', 'north'), await vpn.join('thief', 'north')];
-    const stream = await PacketStream.start(thief.node, { node: web.node, address: web.ipv4 });
-    await Promise.all([untilPath(thief, web, 'direct'), untilPath(web, thief, 'direct')]);
+    const stream = await startMemberStream(thief, web);
+    await untilPaths(thief, web, 'direct');
     const copy = await copyTunnels(thief);
     const directly = await vpnInterface(thief.node, web.ipv4);
     // The evicted one does not want to be told either: its daemon would give up what it has.

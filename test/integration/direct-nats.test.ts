@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
+import { untilPaths } from '../support/lab/direct-path.ts';
 
 const kinds = ['none', 'full-cone', 'address-restricted', 'port-restricted', 'symmetric'] as const;
 type Kind = (typeof kinds)[number];
@@ -55,10 +55,10 @@ describe('two members that talk through their master', {
     const ends = canMeet(one, other) ? 'become direct' : 'go on through it';
     it(`${where}, ${ends}, and lose nothing`, async () => {
       const [from, to] = [memberOf(`${one}-1`), memberOf(`${other}-2`)];
-      const target = { node: to.node, address: to.ipv6 };
-      const stream = await PacketStream.start(from.node, target, { port: firstPort + index });
+      const options = { family: 'ipv6', port: firstPort + index } as const;
+      const stream = await startMemberStream(from, to, options);
       const state = canMeet(one, other) ? 'direct' : 'failed';
-      await Promise.all([untilPath(from, to, state), untilPath(to, from, state)]);
+      await untilPaths(from, to, state);
       const { lost } = await stream.stop();
       assert.deepEqual(lost, []);
     });

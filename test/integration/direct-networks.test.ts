@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { PacketStream, type StreamResult } from '../../lab/packet-stream.ts';
+import type { StreamResult } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { DirectState } from '../../src/api/direct-messages.ts';
-import { directPathTo, untilPath } from '../support/lab/direct-path.ts';
+import { directPathTo, untilPaths } from '../support/lab/direct-path.ts';
 import { until } from '../support/until.ts';
 
 const nat = 'port-restricted';
@@ -58,11 +59,9 @@ describe('two members on networks that', { timeout: 900_000 }, () => {
     meanwhile: (stateAgain: () => Promise<unknown>) => Promise<unknown> = async () => {},
   ): Promise<StreamResult> {
     const [from, to] = [memberOf(one), memberOf(other)];
-    const stream = await PacketStream.start(from.node, { node: to.node, address: to.ipv4 });
-    const untilBoth = (wanted: DirectState) =>
-      Promise.all([untilPath(from, to, wanted), untilPath(to, from, wanted)]);
-    await untilBoth(state);
-    await meanwhile(() => untilBoth(state));
+    const stream = await startMemberStream(from, to);
+    await untilPaths(from, to, state);
+    await meanwhile(() => untilPaths(from, to, state));
     return stream.stop();
   }
 

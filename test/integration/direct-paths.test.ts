@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { MemberView } from '../../src/api/endpoints.ts';
 import type { MemberPaths } from '../../src/api/path-endpoints.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { untilPath, untilPaths } from '../support/lab/direct-path.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
 
@@ -38,12 +38,9 @@ describe('a direct path between members', { timeout: 600_000 }, () => {
   });
   after(() => lab?.[Symbol.asyncDispose]());
 
-  const streamTo = (from: LabMember, to: LabMember) =>
-    PacketStream.start(from.node, { node: to.node, address: to.ipv4 });
-
   it('is found when they talk, and its state is the operator’s to see', async () => {
-    const stream = await streamTo(laptop, web);
-    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    const stream = await startMemberStream(laptop, web);
+    await untilPaths(laptop, web, 'direct');
     assert.deepEqual((await stream.stop()).lost, []);
     const { direct, isFresh } = (await vpn.hanseJson(['path', 'web.north'])) as MemberPaths;
     assert.ok(isFresh);
@@ -65,32 +62,32 @@ describe('a direct path between members', { timeout: 600_000 }, () => {
   it('that dies is left for a master that has restarted since, and found again when it can be', async () => {
     await vpn.master('hub').process.stop();
     await vpn.master('hub').start();
-    const stream = await streamTo(laptop, web);
+    const stream = await startMemberStream(laptop, web);
     await untilPath(laptop, web, 'direct');
     const separation = await lab.separate(['laptop'], ['web']);
-    await Promise.all([untilPath(laptop, web, 'failed'), untilPath(web, laptop, 'failed')]);
+    await untilPaths(laptop, web, 'failed');
     assert.ok(await reaches(laptop, web.ipv4));
     await separation.end();
-    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    await untilPaths(laptop, web, 'direct');
     const { longestGap } = await stream.stop();
     assert.ok(longestGap.lengthMs <= longestGapMs, `a gap of ${longestGap.lengthMs} ms`);
   });
 
   it('loses no packet while the daemon of one end stands still, though the other end leaves it', async () => {
-    const stream = await streamTo(laptop, web);
-    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    const stream = await startMemberStream(laptop, web);
+    await untilPaths(laptop, web, 'direct');
     await web.process.kill('SIGSTOP');
     await untilPath(laptop, web, 'failed');
     await delay(stillMs);
     await web.process.kill('SIGCONT');
-    await Promise.all([untilPath(laptop, web, 'direct'), untilPath(web, laptop, 'direct')]);
+    await untilPaths(laptop, web, 'direct');
     assert.deepEqual((await stream.stop()).lost, []);
   });
 
   it('leads nowhere for who is evicted and keeps all it has, once the others have acknowledged', async () => {
     const thief = await vpn.join('thief', 'north');
-    const stream = await streamTo(thief, web);
-    await Promise.all([untilPath(thief, web, 'direct'), untilPath(web, thief, 'direct')]);
+    const stream = await startMemberStream(thief, web);
+    await untilPaths(thief, web, 'direct');
     await stream.stop();
     // Its tunnels, routes and keys work on without the daemon, which would take them down.
     await thief.kill();
@@ -104,7 +101,7 @@ describe('a direct path between members', { timeout: 600_000 }, () => {
   });
 
   it('is taken up after a reboot with no master left', async () => {
-    const stream = await streamTo(laptop, web);
+    const stream = await startMemberStream(laptop, web);
     await untilPath(web, laptop, 'direct');
     await stream.stop();
     await vpn.master('hub').node.crash();

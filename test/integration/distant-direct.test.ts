@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { monotonicMs, PacketStream } from '../../lab/packet-stream.ts';
+import { monotonicMs } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import type { DirectState } from '../../src/api/direct-messages.ts';
-import { directPathTo, untilPath } from '../support/lab/direct-path.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
+import { directPathTo, untilPaths } from '../support/lab/direct-path.ts';
 import { untilSession, untilTunnel } from '../support/lab/member-session.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
@@ -50,19 +50,14 @@ describe('members of two subsets with a master each, and one key', { timeout: 60
   });
   after(() => lab?.[Symbol.asyncDispose]());
 
-  const streamTo = (from: LabMember, to: LabMember) =>
-    PacketStream.start(from.node, { node: to.node, address: to.ipv4 });
-  const untilBoth = (one: LabMember, other: LabMember, state: DirectState) =>
-    Promise.all([untilPath(one, other, state), untilPath(other, one, state)]);
-
   for (const [where, other] of [
     ['on one network', () => printer],
     ['behind different NATs', () => phone],
   ] as const) {
     it(`${where} become direct within a second or two, and nothing is lost on the way there`, async (test) => {
       const startedMs = monotonicMs();
-      const stream = await streamTo(laptop, other());
-      await untilBoth(laptop, other(), 'direct');
+      const stream = await startMemberStream(laptop, other());
+      await untilPaths(laptop, other(), 'direct');
       const tookMs = monotonicMs() - startedMs;
       await delay(flowingMs);
       const { lost } = await stream.stop();
@@ -81,26 +76,26 @@ describe('members of two subsets with a master each, and one key', { timeout: 60
 
   it('lose nothing when nothing passes for a minute and they release the path', async () => {
     await until('it is released', async () => !(await directPathTo(laptop, printer)), 120_000);
-    const stream = await streamTo(laptop, printer);
-    await untilBoth(laptop, printer, 'direct');
+    const stream = await startMemberStream(laptop, printer);
+    await untilPaths(laptop, printer, 'direct');
     assert.deepEqual((await stream.stop()).lost, []);
   });
 
   it('go by sealed tunnels while the path is cut, and find it again', async () => {
-    const stream = await streamTo(laptop, printer);
-    await untilBoth(laptop, printer, 'direct');
+    const stream = await startMemberStream(laptop, printer);
+    await untilPaths(laptop, printer, 'direct');
     const separation = await lab.separate(['laptop'], ['printer']);
-    await untilBoth(laptop, printer, 'failed');
+    await untilPaths(laptop, printer, 'failed');
     assert.ok(await reaches(laptop, printer.ipv4));
     await separation.end();
-    await untilBoth(laptop, printer, 'direct');
+    await untilPaths(laptop, printer, 'direct');
     const { longestGap } = await stream.stop();
     assert.ok(longestGap.lengthMs < longestFallbackMs, `${longestGap.lengthMs} ms without packets`);
   });
 
   it('stay direct when a master dies', async () => {
-    const stream = await streamTo(laptop, phone);
-    await untilBoth(laptop, phone, 'direct');
+    const stream = await startMemberStream(laptop, phone);
+    await untilPaths(laptop, phone, 'direct');
     // What is still on its way through the master would die with it.
     await delay(flowingMs);
     await vpn.master('sin').node.crash();
@@ -117,8 +112,8 @@ describe('members of two subsets with a master each, and one key', { timeout: 60
 
   it('are parted by an eviction at the other end’s master', async () => {
     const thief = await vpn.join('thief', 'asia');
-    const stream = await streamTo(thief, laptop);
-    await untilBoth(laptop, thief, 'direct');
+    const stream = await startMemberStream(thief, laptop);
+    await untilPaths(laptop, thief, 'direct');
     await stream.stop();
     // Its tunnels, routes and keys work on without the daemon, which would take them down.
     await thief.kill();
@@ -131,8 +126,8 @@ describe('members of two subsets with a master each, and one key', { timeout: 60
   });
 
   it('are not direct any more when subsets get keys of their own, and nothing is lost', async () => {
-    const stream = await streamTo(laptop, phone);
-    await untilBoth(laptop, phone, 'direct');
+    const stream = await startMemberStream(laptop, phone);
+    await untilPaths(laptop, phone, 'direct');
     await vpn.hanse(['vpn', 'keying', 'per-subset']);
     await until('it is released', async () => !(await directPathTo(laptop, phone)));
     await delay(flowingMs);

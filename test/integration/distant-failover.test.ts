@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { monotonicMs, PacketStream } from '../../lab/packet-stream.ts';
+import { monotonicMs } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { DirectPath, DirectState } from '../../src/api/direct-messages.ts';
 import type { MemberPaths } from '../../src/api/path-endpoints.ts';
-import { directPathTo, untilPath } from '../support/lab/direct-path.ts';
+import { directPathTo, untilPaths } from '../support/lab/direct-path.ts';
 import { readMembership } from '../support/lab/member-session.ts';
 import { until } from '../support/until.ts';
 
@@ -52,9 +53,8 @@ describe('a direct path between members of two masters', { timeout: 600_000 }, (
   });
   after(() => lab?.[Symbol.asyncDispose]());
 
-  const streamOf = () => PacketStream.start(laptop.node, { node: phone.node, address: phone.ipv4 });
-  const untilBoth = (state: DirectState) =>
-    Promise.all([untilPath(laptop, phone, state), untilPath(phone, laptop, state)]);
+  const startStream = () => startMemberStream(laptop, phone);
+  const untilBoth = (state: DirectState) => untilPaths(laptop, phone, state);
   /** What the master that has its session says of the member, by the operator. */
   const pathsOf = async (member: LabMember): Promise<MemberPaths> => {
     const text = await vpn.hanse(['path', member.reference, '--json'], { on: 'sin' });
@@ -65,7 +65,7 @@ describe('a direct path between members of two masters', { timeout: 600_000 }, (
     paths.every((path) => path?.state === 'direct' && path.ageMs >= ageMs);
 
   it('goes on without a lost packet when the master of one of them dies, and its backup has the member', async () => {
-    const stream = await streamOf();
+    const stream = await startStream();
     await untilBoth('direct');
     await delay(flowingMs);
     const diedAt = Date.now();
@@ -95,7 +95,7 @@ describe('a direct path between members of two masters', { timeout: 600_000 }, (
   });
 
   it('is found from the network that a member has moved to, with the help of the new master', async (test) => {
-    const stream = await streamOf();
+    const stream = await startStream();
     await untilBoth('direct');
     await delay(flowingMs);
     await lab.roam('laptop', { to: 'cafe-net' });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { MemberView } from '../../src/api/endpoints.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { untilPaths } from '../support/lab/direct-path.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
 import { PingStream } from '../support/lab/ping-stream.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
@@ -85,8 +85,8 @@ describe('a member that is moved', { timeout: 900_000 }, () => {
   it('loses no packet and no connection until its grace period is over, from wherever they come', async () => {
     const moving = member('n1');
     const [north, south, east] = [member('n2'), member('s1'), member('e1')];
-    const talk = await PacketStream.start(north.node, { node: moving.node, address: moving.ipv4 });
-    await Promise.all([untilPath(north, moving, 'direct'), untilPath(moving, north, 'direct')]);
+    const talk = await startMemberStream(north, moving);
+    await untilPaths(north, moving, 'direct');
     await talk.stop();
     const oldAddresses = [moving.ipv4, moving.ipv6];
     const stopPings = await pingFrom(['n2', 's1', 'e1'], oldAddresses);

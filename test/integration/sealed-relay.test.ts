@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { monotonicMs, PacketStream } from '../../lab/packet-stream.ts';
+import { monotonicMs } from '../../lab/packet-stream.ts';
 import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
 import type { LabMaster } from '../../lab/vpn/lab-master.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { hostOf } from '../../src/model/endpoint.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { untilPaths } from '../support/lab/direct-path.ts';
 import { readFigure } from '../support/lab/master-figures.ts';
 import { OpenTraffic } from '../support/lab/open-traffic.ts';
 import { isCutOff } from '../support/lab/reachability.ts';
@@ -49,10 +50,9 @@ describe('two members behind NATs that cannot be crossed', { timeout: 600_000 },
   });
   after(() => lab?.[Symbol.asyncDispose]());
 
-  const stream = () => PacketStream.start(laptop.node, { node: phone.node, address: phone.ipv4 });
+  const stream = () => startMemberStream(laptop, phone);
   const untilRelayed = async (): Promise<void> => {
-    const ends = [untilPath(laptop, phone, 'direct'), untilPath(phone, laptop, 'direct')];
-    for (const { relayedBy, endpoint } of await Promise.all(ends)) {
+    for (const { relayedBy, endpoint } of await untilPaths(laptop, phone, 'direct')) {
       assert.equal(relayedBy, 'fra');
       assert.equal(hostOf(endpoint ?? ''), lab.node('fra').address('ipv4'));
     }

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
-import { PacketStream, type StreamResult } from '../../lab/packet-stream.ts';
+import type { StreamResult } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { DirectoryView } from '../../src/api/endpoints.ts';
-import { untilPath } from '../support/lab/direct-path.ts';
+import { untilPaths } from '../support/lab/direct-path.ts';
 import { OpenTraffic } from '../support/lab/open-traffic.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
 
@@ -57,11 +58,12 @@ describe('one key for all subsets', { timeout: 600_000 }, () => {
 
   const keying = async (): Promise<string> =>
     ((await vpn.hanseJson(['vpn', 'show'])) as DirectoryView).vpn.keying;
-  const streamTo = (from: LabMember, to: LabMember, port: number) =>
-    PacketStream.start(from.node, { node: to.node, address: to.ipv4 }, { port });
 
   it('comes over a running VPN without a lost packet', async () => {
-    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(phone, web, 7_002)];
+    const streams = [
+      await startMemberStream(laptop, phone, { port: 7_001 }),
+      await startMemberStream(phone, web, { port: 7_002 }),
+    ];
     assert.match(await vpn.hanse(['vpn', 'keying', 'shared']), /the keying of hanse is shared/);
     assert.equal(await keying(), 'shared');
     await delay(flowingMs);
@@ -71,7 +73,10 @@ describe('one key for all subsets', { timeout: 600_000 }, () => {
   it('lets no master read anything, across subsets and NATs that cannot be crossed', async () => {
     const fra = await OpenTraffic.count(lab.node('fra'));
     const sin = await OpenTraffic.count(lab.node('sin'));
-    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(laptop, web, 7_002)];
+    const streams = [
+      await startMemberStream(laptop, phone, { port: 7_001 }),
+      await startMemberStream(laptop, web, { port: 7_002 }),
+    ];
     for (const stream of streams) assertFlowed(await stream.stop());
     for (const counts of [await fra.stop(), await sin.stop()]) {
       assert.equal(counts.open, 0);
@@ -83,15 +88,15 @@ describe('one key for all subsets', { timeout: 600_000 }, () => {
     // One master for both subsets: it is who sees them talk.
     await vpn.hanse(['subset', 'create', 'africa', '--acting', 'fra']);
     const tablet = await vpn.join('tablet', 'africa');
-    const stream = await streamTo(tablet, web, 7_001);
-    await Promise.all([untilPath(web, tablet, 'direct'), untilPath(tablet, web, 'direct')]);
+    const stream = await startMemberStream(tablet, web, { port: 7_001 });
+    await untilPaths(web, tablet, 'direct');
     await delay(flowingMs);
     assertFlowed(await stream.stop());
   });
 
   it('is taken from who is evicted in one subset by all others', async () => {
     const thief = await vpn.join('thief', 'asia');
-    const stream = await streamTo(thief, laptop, 7_001);
+    const stream = await startMemberStream(thief, laptop, { port: 7_001 });
     await stream.stop();
     await thief.kill();
     assert.ok(await reaches(thief, laptop.ipv4));
@@ -102,7 +107,10 @@ describe('one key for all subsets', { timeout: 600_000 }, () => {
   });
 
   it('goes again without a lost packet', async () => {
-    const streams = [await streamTo(laptop, phone, 7_001), await streamTo(phone, web, 7_002)];
+    const streams = [
+      await startMemberStream(laptop, phone, { port: 7_001 }),
+      await startMemberStream(phone, web, { port: 7_002 }),
+    ];
     assert.match(await vpn.hanse(['vpn', 'keying', 'per-subset']), /keying of hanse is per-subset/);
     assert.equal(await keying(), 'per-subset');
     await delay(flowingMs);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
-import { PacketStream } from '../../lab/packet-stream.ts';
 import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { readMembership } from '../support/lab/member-session.ts';
 import { until } from '../support/until.ts';
 
@@ -84,7 +84,7 @@ test('its status says so, and so do the metrics of its master', async () => {
 });
 
 test('when UDP works again it goes back to it without losing a packet', async () => {
-  const stream = await PacketStream.start(guest.node, { node: home.node, address: home.ipv4 });
+  const stream = await startMemberStream(guest, home);
   await allowUdp();
   await untilOver('udp');
   assert.deepEqual((await stream.stop()).lost, []);

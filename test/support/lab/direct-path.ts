@@ -14,6 +14,15 @@ export async function directPathTo(
   return (await readMembership(member))?.direct.find(({ name }) => name === peer.name);
 }
 
+/** Resolves when both ends are in the state, with what each says. */
+export function untilPaths(
+  one: LabMember,
+  other: LabMember,
+  state: DirectState,
+): Promise<[DirectPath, DirectPath]> {
+  return Promise.all([untilPath(one, other, state), untilPath(other, one, state)]);
+}
+
 /** Resolves when the path is in the state. */
 export function untilPath(
   member: LabMember,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PacketStream, type StreamResult } from '../../../lab/packet-stream.ts';
+import type { PacketStream, StreamResult } from '../../../lab/packet-stream.ts';
 import type { LabMember } from '../../../lab/vpn/lab-member.ts';
+import { startMemberStream } from '../../../lab/vpn/member-stream.ts';
 
 /** Gateways linger for three seconds, and paths that came back settle as long: what is lost is lost by then. */
 const calmMs = 4_500;
@@ -34,8 +35,7 @@ export class FailoverTraffic {
   static async start(flows: readonly Flow[]): Promise<FailoverTraffic> {
     const streams = await Promise.all(
       flows.map(async ({ name, from, to, family }, index) => {
-        const target = { node: to.node, address: to[family] };
-        const stream = await PacketStream.start(from.node, target, { port: firstPort + index });
+        const stream = await startMemberStream(from, to, { family, port: firstPort + index });
         return [name, stream] as const;
       }),
     );

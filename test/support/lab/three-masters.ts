@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdCluster } from '../../../lab/etcd/etcd-cluster.ts';
 import { createLab, type Lab } from '../../../lab/lab.ts';
-import { PacketStream, type StreamResult } from '../../../lab/packet-stream.ts';
+import type { PacketStream, StreamResult } from '../../../lab/packet-stream.ts';
 import type { LabMember } from '../../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../../lab/vpn/member-stream.ts';
 import type { DirectoryView } from '../../../src/api/endpoints.ts';
 import type { MembershipStatus } from '../../../src/api/member-local.ts';
 import type { FailoverRecord } from '../../../src/model/records/roll.ts';
@@ -167,8 +168,7 @@ async function startStream(
   { name, from, to }: { readonly name: string; readonly from: LabMember; readonly to: LabMember },
   port: number,
 ): Promise<{ readonly name: string; readonly stream: PacketStream }> {
-  const target = { node: to.node, address: to.ipv4 };
-  return { name, stream: await PacketStream.start(from.node, target, { port }) };
+  return { name, stream: await startMemberStream(from, to, { port }) };
 }
 
 function describeLosses(name: string, result: StreamResult | undefined): string[] {
