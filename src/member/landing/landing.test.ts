@@ -93,6 +93,18 @@ const placeIn = (
   control: [{ master: target.name, endpoint: target.endpoint }],
 });
 
+/** Has the newcomer ask for a place, and places it. */
+async function place(bed: LandingBed, subset: string): Promise<void> {
+  const { session } = await askedFor(bed);
+  session.send(placeIn(bed, subset));
+}
+
+/** Has it ask again after its pause, and tells it that there is none. */
+async function placeNowhere(bed: LandingBed): Promise<void> {
+  const { session } = await askedAgain(bed);
+  session.send(refused('no-place', 'no other subset of the invite is left for web-1'));
+}
+
 /** Has the newcomer present its claim where it is placed. */
 async function landing({ target }: LandingBed): Promise<[ScriptedSession, LandMessage]> {
   const session = await target.session();
@@ -177,8 +189,7 @@ test('a home that is away is told of each time that it is asked', async () => {
 test('a subset that declines leads to the next one, and leaves no interface behind', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'west'));
+  await place(bed, 'west');
   const [session] = await landing(bed);
   session.send(refused('master-full', 'the master is full with 1 members'));
   const second = await askedAgain(bed);
@@ -196,8 +207,7 @@ test('a subset that declines leads to the next one, and leaves no interface behi
 test('who can be nowhere hears why of each subset, and nothing of it stays', async () => {
   await using bed = await landingBed();
   await using member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'west'));
+  await place(bed, 'west');
   const [session] = await landing(bed);
   session.send(refused('master-full', 'the master is full with 1 members'));
   const { session: home } = await askedAgain(bed);
@@ -260,8 +270,7 @@ test('a home master that knows no places is tried again, because it may be updat
 test('a claim that came too late is asked for anew, and its subset is not declined', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const [session] = await landing(bed);
   session.send(refused('claim-expired', 'the place was kept until noon'));
   const second = await askedAgain(bed);
@@ -274,8 +283,7 @@ test('a claim that came too late is asked for anew, and its subset is not declin
 test('a subset that has refused and is given again ends the join', async () => {
   await using bed = await landingBed();
   await using member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const [session] = await landing(bed);
   session.send(refused('token-used', 'somebody has joined by this use of the invite'));
   const second = await askedAgain(bed);
@@ -291,8 +299,7 @@ test('a claim that is always too late is asked for more and more seldom', async 
   await using bed = await landingBed();
   // The longest pauses that there are.
   await using _member = bed.start({ random: () => 1 });
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   for (const pauseMs of [200, 400, 800]) {
     const [session] = await landing(bed);
     session.send(refused('claim-expired', 'the place was kept until noon'));
@@ -309,8 +316,7 @@ test('whom a home sends to ever new subsets gives up after as many as an invite 
   await before[Symbol.asyncDispose]();
   await changeLanding(bed, { declined: subsets });
   await using _member = bed.resume();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'west'));
+  await place(bed, 'west');
   const [session] = await landing(bed);
   session.send(refused('master-full', 'the master is full with 1 members'));
   const second = await askedAgain(bed);
@@ -322,8 +328,7 @@ test('whom a home sends to ever new subsets gives up after as many as an invite 
 test('a master that is silent is left for the next after its time, and tried again while home knows none', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const before = await silence(bed);
   const second = await askedAgain(bed);
   assert.deepEqual(request(second.asked).declined, ['east']);
@@ -336,14 +341,11 @@ test('a master that is silent is left for the next after its time, and tried aga
 test('a place that is silent may have been joined: it is not given up when there is no other', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const before = await silence(bed);
-  const second = await askedAgain(bed);
-  second.session.send(refused('no-place', 'no other subset of the invite is left for web-1'));
+  await placeNowhere(bed);
   assert.deepEqual(await silence(bed), before);
-  const third = await askedAgain(bed);
-  third.session.send(refused('no-place', 'no other subset of the invite is left for web-1'));
+  await placeNowhere(bed);
   const [session, land] = await landing(bed);
   assert.deepEqual(land, before);
   await admit(bed, session, land, 'east');
@@ -366,8 +368,7 @@ test('a daemon that died while its place was silent tries that place first', asy
 test('where one subset is silent and the other one refuses, the silent one is asked for again', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const before = await silence(bed);
   const second = await askedAgain(bed);
   second.session.send(placeIn(bed, 'west', 'hanse-claim_2'));
@@ -387,11 +388,9 @@ test('where one subset is silent and the other one refuses, the silent one is as
 test('a place that was silent until its claim was too late is asked for anew', async () => {
   await using bed = await landingBed();
   await using _member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   await silence(bed);
-  const second = await askedAgain(bed);
-  second.session.send(refused('no-place', 'no other subset of the invite is left for web-1'));
+  await placeNowhere(bed);
   const [late] = await landing(bed);
   late.send(refused('claim-expired', 'the place was kept until noon'));
   const third = await askedAgain(bed);
@@ -401,8 +400,7 @@ test('a place that was silent until its claim was too late is asked for anew', a
 test('a place where this node is already ends the join', async () => {
   await using bed = await landingBed();
   const member = bed.start();
-  const first = await askedFor(bed);
-  first.session.send(placeIn(bed, 'east'));
+  await place(bed, 'east');
   const [session, land] = await landing(bed);
   await admit(bed, session, land, 'east');
   await until('the landing is over', async () => (await landings(bed)).length === 0);
