@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
-import { knownMaster } from '../../test/support/test-vpn.ts';
+import { knownMaster, vpnView } from '../../test/support/test-vpn.ts';
 
 /*
  * Europe is at home with fra, which is dead, so ams acts and lon backs it up; asia is sin's, which
@@ -39,14 +39,7 @@ function serve(master: string, request: ServedRequest): unknown {
 }
 
 const directory = () => ({
-  vpn: {
-    name: 'corp',
-    id: '0123abcd',
-    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
-    keying: 'per-subset',
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-    createdAtMs: nowMs,
-  },
+  vpn: vpnView(nowMs),
   masters: known().map((master) =>
     master.name === 'sin' ? { ...master, drainedSinceMs: agoMs(300) } : master,
   ),

@@ -3,6 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
+import { vpnView } from '../../test/support/test-vpn.ts';
 
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };
 const nowMs = Date.now();
@@ -33,14 +34,7 @@ function serve(master: string, request: ServedRequest): unknown {
 }
 
 const directory = () => ({
-  vpn: {
-    name: 'corp',
-    id: '0123abcd',
-    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
-    keying: 'per-subset',
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-    createdAtMs: nowMs,
-  },
+  vpn: vpnView(nowMs),
   backboneKey: { epoch: 4, createdAtMs: nowMs - 5 * hourMs },
   masters: known(),
   subsets: Object.entries(actingFor).map(([name, acting]) => ({

@@ -3,6 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
+import { vpnView } from '../../test/support/test-vpn.ts';
 import type { KeyingPhase } from '../model/records/directory.ts';
 
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin' };
@@ -49,12 +50,7 @@ const rotation = { afterMs: 4.2, members: 2, connected: 1, masterHasApplied: tru
 const finished = { type: 'finished', acknowledged: 0, pending: [], pendingTotal: 0, afterMs: 31 };
 
 const directory = () => ({
-  vpn: {
-    ...{ name: 'corp', id: '0123abcd', prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'] },
-    keying: phase,
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-    createdAtMs: nowMs,
-  },
+  vpn: { ...vpnView(nowMs), keying: phase },
   masters: operated.masters,
   subsets: Object.entries(actingFor).map(([name, acting]) => {
     return { name, home: acting, acting, backups: [], blocks: [] };

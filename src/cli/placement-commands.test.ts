@@ -6,6 +6,7 @@ import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { vpnView } from '../../test/support/test-vpn.ts';
 
 /*
  * Three masters with a subset each. web-1 is in asia and next to fra; db-1 is in asia too and has
@@ -56,14 +57,7 @@ function serve(master: string, request: ServedRequest): unknown {
 }
 
 const directory = () => ({
-  vpn: {
-    name: 'corp',
-    id: '0123abcd',
-    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
-    keying: 'per-subset',
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-    createdAtMs: nowMs,
-  },
+  vpn: vpnView(nowMs),
   masters: operated.masters,
   subsets: Object.entries(actingFor).map(([name, acting]) => ({
     ...{ name, home: acting, acting, backups: [], blocks: [] },

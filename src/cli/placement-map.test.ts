@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aPolicy } from '../../test/support/placement-world.ts';
+import { vpnView } from '../../test/support/test-vpn.ts';
 import { directoryViewSchema } from '../api/endpoints.ts';
 import { masterMeasurementSchema } from '../api/measuring-messages.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
@@ -9,11 +10,7 @@ import { type MappedMember, mapPlacement } from './placement-map.ts';
 const [fra, sin] = [parseMasterName('fra'), parseMasterName('sin')];
 const asia = parseSubsetName('asia');
 const directory = directoryViewSchema.parse({
-  vpn: {
-    ...{ name: 'corp', id: '0123abcd', prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'] },
-    ...{ keying: 'per-subset', createdAtMs: 0 },
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-  },
+  vpn: vpnView(0),
   masters: [fra, sin].map((name) => ({ name, control: '192.0.2.1:8443' })),
   subsets: [{ name: asia, home: sin, acting: sin, backups: [], blocks: [] }],
 });

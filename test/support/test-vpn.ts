@@ -60,6 +60,23 @@ export class TestVpn {
   }
 }
 
+/** What a directory says of the VPN itself. */
+export function vpnView(createdAtMs: number) {
+  return {
+    name: 'corp',
+    id: '0123abcd',
+    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
+    keying: 'per-subset',
+    lifetimes: {
+      certificateMs: 21_600_000,
+      keyRotationMs: 86_400_000,
+      absenceMs: 2_592_000_000,
+      settleMs: 60_000,
+    },
+    createdAtMs,
+  };
+}
+
 export function knownMaster(name: string, port: number): KnownMaster {
   return { name: name as MasterName, control: `127.0.0.1:${port}` as Endpoint };
 }

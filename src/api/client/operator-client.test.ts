@@ -6,7 +6,7 @@ import {
   type ServedRequest,
   startApiServer,
 } from '../../../test/support/api-server.ts';
-import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
+import { knownMaster, TestVpn, vpnView } from '../../../test/support/test-vpn.ts';
 import type { MasterName } from '../../model/names.ts';
 import type { EndpointDefinition } from '../endpoint-definition.ts';
 import type * as definitions from '../endpoints.ts';
@@ -68,19 +68,7 @@ let nextAnswer: unknown;
 
 const timeMs = 1_795_000_000_000;
 const directory = () => ({
-  vpn: {
-    name: 'corp',
-    id: '0123abcd',
-    prefixes: ['100.64.0.0/10', 'fd00:1:2::/48'],
-    keying: 'per-subset',
-    lifetimes: {
-      certificateMs: 21_600_000,
-      keyRotationMs: 86_400_000,
-      absenceMs: 2_592_000_000,
-      settleMs: 60_000,
-    },
-    createdAtMs: timeMs,
-  },
+  vpn: vpnView(timeMs),
   masters: [knownMaster('fra', fra.port), knownMaster('sin', sin.port), knownMaster('gone', 9)],
   subsets: [
     subsetView('europe', ['fra', 'sin']),

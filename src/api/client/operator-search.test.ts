@@ -8,7 +8,7 @@ import {
   Refusal,
   startApiServer,
 } from '../../../test/support/api-server.ts';
-import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
+import { knownMaster, TestVpn, vpnView } from '../../../test/support/test-vpn.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { getDirectory, listAudit, listInvites, unbanMember } from '../endpoints.ts';
 import { ClientError } from './client-error.ts';
@@ -87,14 +87,7 @@ async function startSilentServer(): Promise<number> {
 
 const timeMs = 1_795_000_000_000;
 const directory = (acting: Name) => ({
-  vpn: {
-    name: 'corp',
-    id: '0123abcd',
-    prefixes: ['100.64.0.0/10'],
-    keying: 'per-subset',
-    lifetimes: { certificateMs: 21_600_000, keyRotationMs: 86_400_000, absenceMs: 2_592_000_000 },
-    createdAtMs: timeMs,
-  },
+  vpn: vpnView(timeMs),
   masters: names.map((name) => knownMaster(name, servers.get(name)?.port ?? 9)),
   subsets: [{ name: 'europe', home: 'fra', acting, backups: ['ams', 'lon'], blocks: [] }],
 });
