@@ -72,6 +72,7 @@ function facts(subsets: readonly SubsetRecord[]): GatewayFacts {
     subsets,
     acting: new Set(own.map(({ name }) => name)),
     served,
+    unread: new Set(),
     routes: planBlockRoutes({
       self: self.name,
       subsets: subsets.map((record) => ({ record, acting: record.acting })),
@@ -148,6 +149,15 @@ test('members of other masters appear nowhere; another master is one peer with t
     { name: 'hnsspree', refused: blocksOf(subset(0, 0)) },
     { name: 'hnsisar', refused: blocksOf(subset(0, 0)) },
   ]);
+});
+
+test('where a roll is not read yet, the members of that subset stay as they were found', () => {
+  const [read, unread] = [subset(0, 0), subset(1, 0)];
+  const given = { ...facts([read, unread]), unread: new Set([unread.name]) };
+  const [members] = planGateway(given).interfaces;
+  assert.deepEqual(members?.unknownWithin, blocksOf(unread));
+  const [known] = planGateway(facts([read, unread])).interfaces;
+  assert.equal(known?.unknownWithin, undefined);
 });
 
 test('the rendezvous carries nothing: it has a port, peers without addresses, and nothing else', () => {

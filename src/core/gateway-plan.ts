@@ -42,7 +42,9 @@ export interface GatewayFacts {
   readonly acting: ReadonlySet<string>;
   /** The subsets whose members have tunnels to this master: those, and those that it backs up. */
   readonly served: ReadonlySet<string>;
-  /** One per active member of the served subsets. */
+  /** Those of the served ones whose rolls are not known yet: their members' tunnels stay as they were found. */
+  readonly unread: ReadonlySet<string>;
+  /** One per active member of the other served subsets. */
   readonly memberPeers: readonly PeerState[];
   /** One per member that is about to be introduced to others: their direct interfaces. */
   readonly rendezvousPeers: readonly PeerState[];
@@ -128,6 +130,7 @@ function masterAddresses(subset: SubsetRecord): readonly Address[] {
 }
 
 function membersInterface(facts: GatewayFacts, addresses: readonly Address[]): InterfaceState {
+  const unread = facts.subsets.filter(({ name }) => facts.unread.has(name));
   return {
     name: facts.interfaceNames.members,
     privateKey: facts.keys.members,
@@ -136,6 +139,7 @@ function membersInterface(facts: GatewayFacts, addresses: readonly Address[]): I
     addresses: [...addresses, dummyIpv4],
     linkLocal: masterLinkLocal,
     peers: facts.memberPeers,
+    ...(unread.length === 0 ? {} : { unknownWithin: unread.flatMap(blocksOf) }),
     routes: routesVia(facts, 'members', addresses),
   };
 }

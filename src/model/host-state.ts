@@ -30,6 +30,8 @@ export interface InterfaceState {
   /** The node's address on this interface alone (RFC 4291 §2.5.6), with a /64: for probes of the tunnel. */
   readonly linkLocal?: Address;
   readonly peers: readonly PeerState[];
+  /** Whose peers are not known: whatever the interface has there beside `peers` stays as it is. */
+  readonly unknownWithin?: readonly Prefix[];
   readonly routes: readonly RouteState[];
 }
 

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdCluster } from '../../lab/etcd/etcd-cluster.ts';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
+import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { InviteView, MemberView } from '../../src/api/endpoints.ts';
 import type { AuditRecord } from '../../src/model/records/audit.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
+import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
 import { reaches } from '../support/lab/reachability.ts';
 import { findTraces, type Trace } from '../support/lab/traces.ts';
@@ -29,6 +32,8 @@ const masters = [
   { host: 'ams', subset: 'annex' },
 ];
 const slowMs = 90_000;
+/** Longer than a master waits for a roll when it starts. */
+const withoutRollMs = 12_000;
 
 describe('a subset whose roll is kept in a region', { timeout: 400_000 }, () => {
   let lab: Lab;
@@ -85,6 +90,27 @@ describe('a subset whose roll is kept in a region', { timeout: 400_000 }, () => 
     await vpn.master('fra').start();
     assert.ok(await reaches(anneliese, balthasar.ipv4));
     assert.ok(await reaches(wanderer, anneliese.ipv6));
+  });
+
+  it('keeps its traffic when a master starts that cannot reach the region’s cluster', async () => {
+    await untilSession(anneliese, 'live');
+    const { masters: paths = [] } = (await readMembership(anneliese)) ?? {};
+    const serving = vpn.master(paths.find(({ path }) => path?.inUse)?.name ?? 'nobody');
+    const stream = await startMemberStream(anneliese, wanderer);
+    await lab.link('etcd-eu').cut();
+    await serving.kill();
+    await serving.startAsBackup();
+    await delay(withoutRollMs);
+    assert.deepEqual((await stream.stop()).lost, []);
+    const evicted = await hanseOutcome(
+      lab.node('sin'),
+      ['member', 'evict', balthasar.reference, '--wait', '5s'],
+      { HANSE_DIR: vpn.directory },
+    );
+    assert.equal(evicted.exitCode, 4, evicted.output);
+    await lab.link('etcd-eu').restore();
+    await until('it is governed again', async () => (await show('anneliese')).session, slowMs);
+    assert.ok(await reaches(wanderer, balthasar.ipv4));
   });
 
   it('leaves nothing of its roll in the directory’s cluster, in any revision', async () => {

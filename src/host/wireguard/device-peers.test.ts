@@ -60,6 +60,25 @@ it('an interface is told what is different, and nothing when its list is the sam
   assert.equal(second.control, 'tool');
 });
 
+it('peers where nothing is known are left alone until it is', async () => {
+  const { runner, commands } = recordingRunner();
+  const options = { runner, signal };
+  const at = (letter: string, ip: string) => ({ ...peer(letter), allowedIps: [parsePrefix(ip)] });
+  const [known, gone] = [at('a', '10.0.0.1/32'), at('b', '10.0.0.2/32')];
+  const [unknown, wanted] = [at('c', '10.9.0.1/32'), at('d', '10.9.0.2/32')];
+  const found = { privateKey: btoa('private'), peers: [known, gone, unknown, wanted] };
+  const list = [known, wanted];
+  const unread = { ...wanting(list), unknownWithin: [parsePrefix('10.9.0.0/24')] };
+  const first = await applyPeers(unread, found, options);
+  assert.deepEqual(commands, [`wg set ${name} peer ${btoa('b')} remove\n`]);
+  assert.deepEqual(first.peers, [known, wanted, unknown]);
+  await applyPeers(unread, first, options);
+  assert.equal(commands.length, 1);
+  const last = await applyPeers(wanting(list), first, options);
+  assert.deepEqual(commands.slice(1), [`wg set ${name} peer ${btoa('c')} remove\n`]);
+  assert.equal(last.peers, list);
+});
+
 it('an interface that was told over its control socket is not asked again whether it has one', async () => {
   const { runner, commands } = recordingRunner();
   const before = { peers: [], control: 'socket' } as const;

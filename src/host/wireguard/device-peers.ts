@@ -1,4 +1,5 @@
 import type { InterfaceState } from '../../model/host-state.ts';
+import { prefixesOverlap } from '../../model/prefix.ts';
 import { HostError } from '../host-error.ts';
 import type { Runner } from '../runner.ts';
 import type { WireguardBackend } from './backend.ts';
@@ -75,7 +76,9 @@ export async function applyPeers(
     listenPort !== undefined &&
     listenPort !== before.listenPort &&
     (await takesPort(name, listenPort, { control, runner }));
-  const changes = planPeerChanges(before.peers, wanted.peers);
+  const kept = peersToKeep(before.peers, wanted);
+  const known = kept.size === 0 ? before.peers : before.peers.filter((peer) => !kept.has(peer));
+  const changes = planPeerChanges(known, wanted.peers);
   const settings = {
     ...(privateKey === before.privateKey ? {} : { privateKey }),
     ...(isNewPort ? { listenPort } : {}),
@@ -87,8 +90,22 @@ export async function applyPeers(
     await configureByTool(name, { settings, changes }, options);
   }
   const port = listenPort ?? before.listenPort;
-  const device = { privateKey, peers: wanted.peers, control };
+  const peers = kept.size === 0 ? wanted.peers : [...wanted.peers, ...kept];
+  const device = { privateKey, peers, control };
   return port === undefined ? device : { ...device, listenPort: port };
+}
+
+/** Those of which nothing is known, so that they may be right. */
+function peersToKeep(
+  before: readonly AdoptedPeer[],
+  { peers, unknownWithin = [] }: InterfaceState,
+): ReadonlySet<AdoptedPeer> {
+  if (unknownWithin.length === 0) return new Set();
+  const wanted = new Set(peers.map(({ publicKey }) => publicKey));
+  const isUnknown = ({ publicKey, allowedIps }: AdoptedPeer) =>
+    !wanted.has(publicKey) &&
+    allowedIps.some((ip) => unknownWithin.some((prefix) => prefixesOverlap(ip, prefix)));
+  return new Set(before.filter(isUnknown));
 }
 
 /** At one look: a change of routes must not wait until ten thousand peers have been compared. */

@@ -49,13 +49,8 @@ export interface GatewayKeeperDependencies {
   readonly signal: AbortSignal;
 }
 
-/**
- * How long a subset whose roll cannot be read keeps the others of this master waiting after a start.
- * Its members' tunnels go then; a busy machine has taken more than 5 s to read what could be read.
- */
-const rollsPatienceMs = 20_000;
-/** How long a path to another master that is neither alive nor dead keeps it waiting. */
-const pathsPatienceMs = 5_000;
+/** How long a master waits after its start for rolls that are not read, and for paths that are neither alive nor dead. */
+const patienceMs = 5_000;
 const patiencePollMs = 20;
 /** How often it is looked whether a route has to change although nothing was heard. */
 const lookEveryMs = 100;
@@ -70,6 +65,8 @@ export class GatewayKeeper {
   readonly #dependencies: GatewayKeeperDependencies;
   readonly #peers: MemberPeers;
   readonly #served = new Map<SubsetName, ServedSubset>();
+  /** Those that the master served when it started, until their rolls are read. */
+  #unread: ReadonlySet<SubsetName> | undefined;
   readonly #neighbours: Neighbours;
   readonly #paths: BackbonePaths;
   readonly #routing: Routing;
@@ -190,34 +187,27 @@ export class GatewayKeeper {
 
   /**
    * A restarted master finds its tunnels and routes as it left them. They stay untouched until it
-   * has read the rolls of all its subsets, because without them it would take every member's tunnel
-   * away, and until it knows which of the other masters are alive.
+   * knows which of the other masters are alive, and who its members are, as far as that is soon.
    */
   async #awaitReadiness(): Promise<void> {
     const { clock, signal } = this.#dependencies;
     const self = this.#self();
     const subsets = this.#dependencies.directory.subsetRecords();
     this.#paths.watchExisting(self, this.#neighbours.current(), subsets);
-    const isReady = (): boolean => {
-      const passedMs = clock.monotonicMs() - this.#startedMs;
-      const hasRolls = passedMs >= rollsPatienceMs || this.#hasReadRolls();
-      return hasRolls && (passedMs >= pathsPatienceMs || this.#paths.areProven());
-    };
+    const knowsAll = (): boolean =>
+      this.#paths.areProven() && this.#unreadSubsets(this.#servedSubsets()).size === 0;
+    const isReady = (): boolean =>
+      clock.monotonicMs() - this.#startedMs >= patienceMs || knowsAll();
     while (!isReady()) await clock.sleep(patiencePollMs, signal);
     this.#isReady = true;
-  }
-
-  #hasReadRolls(): boolean {
-    const { directory } = this.#dependencies;
-    const served = this.#servedSubsets();
-    return directory.servedBy(this.#options.master).every(({ name }) => served.has(name));
   }
 
   #facts(): GatewayFacts {
     const { directory, clock } = this.#dependencies;
     const { master, keys } = this.#options;
     const served = this.#servedSubsets();
-    const names = new Set(served.keys());
+    const unread = this.#unreadSubsets(served);
+    const names = new Set([...served.keys(), ...unread]);
     const subsets = directory.subsetRecords();
     return {
       vpn: directory.vpn,
@@ -227,6 +217,7 @@ export class GatewayKeeper {
       subsets,
       acting: new Set([...names].filter((subset) => directory.actingNow(subset) === master)),
       served: names,
+      unread,
       memberPeers: this.#memberPeers(served),
       rendezvousPeers: this.rendezvous.peers((member) => keyFor(member, served)),
       routes: this.#routing.plan(names, clock.monotonicMs()),
@@ -254,6 +245,20 @@ export class GatewayKeeper {
       if (!directory.isServing(this.#options.master, subset)) this.#served.delete(subset);
     }
     return this.#served;
+  }
+
+  /**
+   * A roll may be out of reach for long when a master starts, as its region's store is. Whoever has a tunnel
+   * from before keeps it, as members of a running master do while it has lost its store.
+   */
+  #unreadSubsets(served: ReadonlyMap<SubsetName, ServedSubset>): ReadonlySet<SubsetName> {
+    const { directory } = this.#dependencies;
+    const { master } = this.#options;
+    const before = this.#unread ?? new Set(directory.servedBy(master).map(({ name }) => name));
+    const isUnread = (subset: SubsetName) =>
+      !served.has(subset) && directory.isServing(master, subset);
+    this.#unread = new Set([...before].filter(isUnread));
+    return this.#unread;
   }
 
   #memberPeers(served: ReadonlyMap<SubsetName, ServedSubset>): readonly PeerState[] {
