@@ -16,5 +16,8 @@ export const environment = {
   PATH: `${npmPrograms}:${process.env.PATH ?? ''}:/usr/sbin:/sbin`,
 };
 
+/** What `build` makes of the sources; there once `setup` has ended, where that was told to build. */
+export const builtProgram = join(root, 'dist', 'hanse.mjs');
+
 /** Where Node keeps what it has compiled of the sources, which most tests load again. */
 export const compileCache = join(root, 'node_modules', '.cache', 'node');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findMarked, killMarked, markedEnvironment } from './marked-processes.mjs';
-import { compileCache, environment, pinnedNode, root } from './repository.mjs';
+import { builtProgram, compileCache, environment, pinnedNode, root } from './repository.mjs';
 
 const reporter = join(root, 'scripts', 'lib', 'test-reporter.mjs');
 /** How long a program may take to end after the test that has asked it to. */
@@ -50,6 +50,7 @@ async function runToEnd({ path, timeoutMs, reportsPath }, mark) {
     cwd: root,
     env: {
       NODE_COMPILE_CACHE: compileCache,
+      HANSE_BUILT_PROGRAM: builtProgram,
       ...environment,
       ...markedEnvironment(mark, path),
     },

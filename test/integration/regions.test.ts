@@ -33,7 +33,7 @@ const masters = [
 ];
 const slowMs = 90_000;
 /** Longer than a master waits for a roll when it starts. */
-const withoutRollMs = 12_000;
+const withoutRollMs = 8_000;
 
 describe('a subset whose roll is kept in a region', { timeout: 400_000 }, () => {
   let lab: Lab;

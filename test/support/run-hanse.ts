@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 /** Without the cache, most of the time would go into compiling the same sources again. */
 const { PATH: path = '', NODE_COMPILE_CACHE: compileCache = '' } = process.env;
-const program = fileURLToPath(new URL('../../src/bin/hanse.ts', import.meta.url));
+/** The sources, unless a run of all tests has just built them: that starts in a third of the time. */
+const program =
+  process.env['HANSE_BUILT_PROGRAM'] ??
+  fileURLToPath(new URL('../../src/bin/hanse.ts', import.meta.url));
 
 export interface HanseRun {
   readonly exitCode: number | null;
