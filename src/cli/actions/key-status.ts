@@ -4,16 +4,13 @@ import { getKeyStatus, type KeyStatus } from '../../api/key-endpoints.ts';
 import type { SubsetName } from '../../model/names.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
-import { type Answer, askEach } from '../master-answers.ts';
+import { askKeys, type KeyAnswer } from '../key-polling.ts';
 import { asOperator } from '../operator-session.ts';
 import { formatRelative } from '../output/human-units.ts';
 import { writeJson } from '../output/json.ts';
 import { listNames } from '../output/name-list.ts';
 import { type Column, formatTable, printable } from '../output/table.ts';
 import { requireSubset } from '../subset-lookup.ts';
-
-/** What became of asking the master of one subset. */
-type SubsetAnswer = Answer<KeyStatus, SubsetName>;
 
 /** The keys of all subsets, or of one; then its master has to answer. */
 export function keyStatusAction(
@@ -25,7 +22,7 @@ export function keyStatusAction(
     const directory = await client.directory(signal);
     const answers =
       only === undefined
-        ? await askAll(client, directory, signal)
+        ? await askKeys({ client, subsets: directory.subsets.map(({ name }) => name), signal })
         : [await askOne(client, requireSubset(directory, only).name, signal)];
     if (options.json) {
       const { backboneKey } = directory;
@@ -35,32 +32,21 @@ export function keyStatusAction(
   });
 }
 
-function askAll(
-  client: OperatorClient,
-  { subsets }: DirectoryView,
-  signal: AbortSignal,
-): Promise<readonly SubsetAnswer[]> {
-  return askEach(
-    subsets.map(({ name }) => name),
-    (subset) => client.call(getKeyStatus, { params: { subset } }, { signal }),
-  );
-}
-
 async function askOne(
   client: OperatorClient,
   name: SubsetName,
   signal: AbortSignal,
-): Promise<SubsetAnswer> {
+): Promise<KeyAnswer> {
   const reply = await client.call(getKeyStatus, { params: { subset: name } }, { signal });
   return { name, reply };
 }
 
-function documentOf(answer: SubsetAnswer) {
+function documentOf(answer: KeyAnswer) {
   return 'reply' in answer ? answer.reply : { subset: answer.name, error: answer.error };
 }
 
 function describe(
-  answers: readonly SubsetAnswer[],
+  answers: readonly KeyAnswer[],
   { backboneKey }: DirectoryView,
   nowMs: number,
 ): string {
@@ -74,7 +60,7 @@ function describe(
   return `${formatTable(columns(nowMs), answers)}${lines.map((line) => `${line}\n`).join('')}`;
 }
 
-function noAnswer({ name, error }: Extract<SubsetAnswer, { error: string }>): string {
+function noAnswer({ name, error }: Extract<KeyAnswer, { error: string }>): string {
   return `the master of ${name} gave no answer: ${printable(error)}`;
 }
 
@@ -112,8 +98,8 @@ function unprovedLines(status: KeyStatus): readonly string[] {
   ];
 }
 
-function columns(nowMs: number): readonly Column<SubsetAnswer>[] {
-  const cell = (of: (status: KeyStatus) => string) => (answer: SubsetAnswer) =>
+function columns(nowMs: number): readonly Column<KeyAnswer>[] {
+  const cell = (of: (status: KeyStatus) => string) => (answer: KeyAnswer) =>
     'reply' in answer ? of(answer.reply) : '-';
   return [
     { heading: 'SUBSET', cell: ({ name }) => name },

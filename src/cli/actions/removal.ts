@@ -11,11 +11,13 @@ import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { followKey } from '../key-follower.ts';
+import { haveOneKey, type KeyPolling, pollKeys } from '../key-polling.ts';
 import { findMember, parseFullReference } from '../member-reference.ts';
 import { membersOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
 import { writeJsonLine } from '../output/json.ts';
-import { RemovalReport } from '../output/removal-report.ts';
+import { describeLacking } from '../output/key-lacking.ts';
+import { RemovalReport, writeElsewhere } from '../output/removal-report.ts';
 
 export interface RemovalOptions extends OperatorOptions, ListingOptions {
   readonly wait: number;
@@ -31,7 +33,10 @@ interface Removal {
   readonly context: CommandContext;
 }
 
-/** Evicts from one subset; bans from every subset that the member is in, and visits no other. */
+/**
+ * Evicts from one subset; bans from every subset that the member is in, and visits no other. Only where all
+ * subsets have one key, which changes with it, others are looked at.
+ */
 export function removeAction(
   kind: 'evict' | 'ban',
   name: string,
@@ -40,11 +45,16 @@ export function removeAction(
 ): Promise<ExitCode> {
   return asOperator(options, async (client) => {
     const removal = { client, kind, options, context };
+    const { vpn, subsets } = await client.directory(context.signal);
     const first = await findMember(client, name, context.signal);
-    const outcome = await removeFrom(removal, first);
-    if (kind === 'evict') return outcome.applied ? 0 : 1;
-    const others = await banElsewhere(removal, first, outcome.alsoIn);
-    return outcome.applied && others ? 0 : 1;
+    const startedMs = performance.now();
+    let outcome = await removeFrom(removal, first);
+    if (kind === 'ban') outcome = await banElsewhere(removal, first, outcome);
+    if (vpn.keying !== 'shared' || subsets.length === 1) return outcome.applied ? 0 : 1;
+    const polling = { client, subsets: subsets.map((each) => each.name), signal: context.signal };
+    const waitMs = options.wait - (performance.now() - startedMs);
+    const isEverywhere = await followElsewhere(polling, { ...outcome, waitMs }, removal);
+    return outcome.applied && isEverywhere ? 0 : 1;
   });
 }
 
@@ -64,11 +74,30 @@ export function unbanAction(
   });
 }
 
-/** What a removal from one subset came to. */
+/** What a removal came to, from one subset or from several. */
 interface Outcome {
   /** Whether every connected member of the subset has applied it. */
   readonly applied: boolean;
+  /** Of the key that was made for it; 0 for none. */
+  readonly epoch: number;
   readonly alsoIn: readonly string[];
+}
+
+/** Members of the other subsets who hold a tunnel to the member drop it before they confirm the key. */
+async function followElsewhere(
+  polling: KeyPolling,
+  { epoch, waitMs }: { readonly epoch: number; readonly waitMs: number },
+  { options, context: { terminal } }: Removal,
+): Promise<boolean> {
+  let lacking: readonly string[] = [];
+  const isEverywhere = await pollKeys(polling, waitMs, (answers) => {
+    lacking = answers.flatMap(describeLacking);
+    return haveOneKey(answers, epoch);
+  });
+  const step = { type: 'elsewhere', applied: isEverywhere, lacking } as const;
+  if (options.json) writeJsonLine(terminal.out, step);
+  else writeElsewhere(terminal.out, step);
+  return isEverywhere;
 }
 
 async function removeFrom(removal: Removal, target: Target): Promise<Outcome> {
@@ -78,12 +107,12 @@ async function removeFrom(removal: Removal, target: Target): Promise<Outcome> {
     params: { subset: target.subset, name: target.name },
     body: { kind, waitMs: options.wait },
   };
-  let alsoIn: readonly string[] = [];
+  let removed: Pick<Outcome, 'alsoIn' | 'epoch'> = { alsoIn: [], epoch: 0 };
   const steps = client.stream(removeMember, input, { signal: context.signal });
   const outcome = await followKey<RemovalProgress>(steps, (progress) => {
     if (options.json) writeJsonLine(context.terminal.out, { subset: target.subset, ...progress });
     else report.add(progress);
-    if (progress.type === 'removed') alsoIn = progress.alsoIn;
+    if (progress.type === 'removed') removed = progress;
   });
   if (outcome === 'cut-off') {
     context.terminal.err.write(
@@ -91,24 +120,27 @@ async function removeFrom(removal: Removal, target: Target): Promise<Outcome> {
         '`hanse key status` shows who has applied the new key\n',
     );
   }
-  return { applied: outcome === 'applied', alsoIn };
+  const { alsoIn, epoch } = removed;
+  return { applied: outcome === 'applied', alsoIn, epoch };
 }
 
 /** Follows the member by its identity key through the subsets that it proved to be in. */
 async function banElsewhere(
   removal: Removal,
   first: Target,
-  alsoIn: readonly string[],
-): Promise<boolean> {
+  { applied: isAppliedThere, epoch: firstEpoch, alsoIn }: Outcome,
+): Promise<Outcome> {
   const visited = new Set([first.subset as string]);
   const pending = [...alsoIn];
-  let applied = true;
+  let applied = isAppliedThere;
+  let epoch = firstEpoch;
   for (let subset = pending.shift(); subset !== undefined; subset = pending.shift()) {
     if (visited.has(subset)) continue;
     visited.add(subset);
     try {
       const outcome = await banIn(removal, subset, first);
       applied &&= outcome.applied;
+      epoch = Math.max(epoch, outcome.epoch);
       pending.push(...outcome.alsoIn);
     } catch (error) {
       if (removal.context.signal.aborted) throw error;
@@ -119,7 +151,7 @@ async function banElsewhere(
       applied = false;
     }
   }
-  return applied;
+  return { applied, epoch, alsoIn };
 }
 
 async function banIn(removal: Removal, subset: string, first: Target): Promise<Outcome> {
@@ -136,5 +168,5 @@ async function banIn(removal: Removal, subset: string, first: Target): Promise<O
   }
   if (found) return removeFrom(removal, found);
   context.terminal.err.write(`${first.name} is not in ${subset} any more\n`);
-  return { applied: true, alsoIn: [] };
+  return { applied: true, epoch: 0, alsoIn: [] };
 }

@@ -1,6 +1,6 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
 import type { DirectoryView } from '../../api/endpoints.ts';
-import { changeKeying, getKeyStatus, type KeyStatus, rotateKey } from '../../api/key-endpoints.ts';
+import { changeKeying, type KeyStatus, rotateKey } from '../../api/key-endpoints.ts';
 import { explainRefusal, mastersToRenew, pickUnbound } from '../../core/unbound-masters.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import {
@@ -9,12 +9,11 @@ import {
   keyingModeSchema,
 } from '../../model/records/directory.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { Deadline } from '../../runtime/deadline.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
-import { type Answer, askEach } from '../master-answers.ts';
+import { askKeys, haveOneKey, type KeyAnswer, pollKeys } from '../key-polling.ts';
 import { asOperator } from '../operator-session.ts';
 import { KeyingReport } from '../output/keying-report.ts';
 
@@ -36,9 +35,6 @@ interface Goal {
   readonly leastEpoch: number;
 }
 
-type SubsetAnswer = Answer<KeyStatus, SubsetName>;
-
-const pollEveryMs = 250;
 /** Members that talk have found each other's keys long before. */
 const sealingMs = 3_000;
 
@@ -67,7 +63,7 @@ async function goTo(
 ): Promise<boolean> {
   if (vpn.keying === wanted) return true;
   const names = subsets.map(({ name }) => name);
-  if (wanted === 'shared') requireBound(await askKeys(names, change));
+  if (wanted === 'shared') requireBound(await askKeys({ ...change, subsets: names }));
   if (vpn.keying !== 'changing') await step('changing', change);
   // Who has a key that is newer than this step has taken the step. There was none of all subsets before the first.
   const newEpoch = vpn.keying === 'per-subset' ? 1 : await renewSharedKey(names, change);
@@ -101,7 +97,7 @@ async function renewSharedKey(
  * The masters refuse the step themselves as well; a VPN that is half-way would first be waited for.
  * @throws CliError `unbound-masters`. A subset that gives no answer is waited for later
  */
-function requireBound(answers: readonly SubsetAnswer[]): void {
+function requireBound(answers: readonly KeyAnswer[]): void {
   const unbound = pickUnbound(
     answers.map((answer) => ({
       subset: answer.name,
@@ -116,45 +112,22 @@ function requireBound(answers: readonly SubsetAnswer[]): void {
 }
 
 /** @returns whether all subsets are where the last step may be made, before the time is over */
-async function untilFollowed(
+function untilFollowed(
   subsets: readonly SubsetName[],
   goal: Goal,
   change: Change,
 ): Promise<boolean> {
-  const { report, options, signal } = change;
-  using deadline = new Deadline(options.wait, signal);
-  for (;;) {
-    const answers = await askKeys(subsets, change);
+  const { report, options } = change;
+  return pollKeys({ ...change, subsets }, options.wait, (answers) => {
     report.waiting(answers, goal.wanted);
-    if (haveFollowed(answers, goal)) return true;
-    signal.throwIfAborted();
-    if (deadline.signal.aborted) return false;
-    await systemClock.sleep(pollEveryMs, deadline.signal).catch(() => undefined);
-  }
+    return haveFollowed(answers, goal);
+  });
 }
 
-function askKeys(
-  subsets: readonly SubsetName[],
-  { client, signal }: Change,
-): Promise<readonly SubsetAnswer[]> {
-  return askEach(subsets, (subset) =>
-    client.call(getKeyStatus, { params: { subset } }, { signal }),
-  );
-}
-
-/** Whether all subsets have one key, of that epoch at least, which all connected members have, and can prove their addresses where they have to. */
-function haveFollowed(answers: readonly SubsetAnswer[], { wanted, leastEpoch }: Goal): boolean {
+/** Whether all have the key, and can prove their addresses where they have to. */
+function haveFollowed(answers: readonly KeyAnswer[], { wanted, leastEpoch }: Goal): boolean {
   const statuses = answers.flatMap((answer) => ('reply' in answer ? [answer.reply] : []));
-  const epochs = new Set(statuses.map(({ epoch }) => epoch));
-  return (
-    statuses.length === answers.length &&
-    epochs.size <= 1 &&
-    [...epochs].every((epoch) => epoch >= leastEpoch) &&
-    statuses.every(
-      (status) => status.shared && status.pending.every(({ connected }) => !connected),
-    ) &&
-    (wanted !== 'shared' || statuses.every(isProved))
-  );
+  return haveOneKey(answers, leastEpoch) && (wanted !== 'shared' || statuses.every(isProved));
 }
 
 function isProved(status: KeyStatus): boolean {

@@ -1,12 +1,10 @@
-import type { KeyStatus } from '../../api/key-endpoints.ts';
-import type { SubsetName } from '../../model/names.ts';
 import type { KeyingMode, KeyingPhase } from '../../model/records/directory.ts';
-import type { Answer } from '../master-answers.ts';
+import type { KeyAnswer } from '../key-polling.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { writeJsonLine } from './json.ts';
+import { describeLacking } from './key-lacking.ts';
 import { listNames } from './name-list.ts';
 import { ProgressLine } from './progress-line.ts';
-import { printable } from './table.ts';
 
 /** What each phase means for who can read what. */
 export const keyingMeaning: Readonly<Record<KeyingPhase, string>> = {
@@ -37,7 +35,7 @@ export class KeyingReport {
     else this.#terminal.out.write(`${phase}: ${keyingMeaning[phase]}\n`);
   }
 
-  waiting(answers: readonly Answer<KeyStatus, SubsetName>[], wanted: KeyingMode): void {
+  waiting(answers: readonly KeyAnswer[], wanted: KeyingMode): void {
     this.#lacking = answers.flatMap((answer) => [
       ...describeLacking(answer),
       ...(wanted === 'shared' ? describeUnproved(answer) : []),
@@ -63,15 +61,7 @@ export class KeyingReport {
   }
 }
 
-function describeLacking(answer: Answer<KeyStatus, SubsetName>): readonly string[] {
-  if (!('reply' in answer)) return [`${answer.name}: no answer: ${printable(answer.error)}`];
-  const { subset, shared, pending } = answer.reply;
-  if (!shared) return [`${subset} has a key of its own yet`];
-  const late = pending.filter(({ connected }) => connected).map(({ member }) => member);
-  return late.length === 0 ? [] : [`${subset}: not confirmed yet: ${listNames(late)}`];
-}
-
-function describeUnproved(answer: Answer<KeyStatus, SubsetName>): readonly string[] {
+function describeUnproved(answer: KeyAnswer): readonly string[] {
   const { subset, unprovedMembers = [] } = 'reply' in answer ? answer.reply : {};
   if (unprovedMembers.length === 0) return [];
   return [

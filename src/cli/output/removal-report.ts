@@ -49,3 +49,14 @@ export class RemovalReport {
     }
   }
 }
+
+/** Tells a person what became of it in the other subsets, where all have one key. */
+export function writeElsewhere(
+  output: Output,
+  { applied, lacking }: { readonly applied: boolean; readonly lacking: readonly string[] },
+): void {
+  const verdict = applied
+    ? paint(output, 'green', 'applied in all other subsets')
+    : paint(output, 'yellow', 'NOT yet applied in all other subsets');
+  output.write([verdict, ...lacking.map((line) => `  ${line}`), ''].join('\n'));
+}
