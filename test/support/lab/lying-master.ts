@@ -7,7 +7,7 @@ import { describeError } from '../../../src/model/error.ts';
 import type { MasterName, MemberName, SubsetName } from '../../../src/model/names.ts';
 import { type Address, familyOf } from '../../../src/model/prefix.ts';
 import type { MemberRecord } from '../../../src/model/records/roll.ts';
-import { issueLeaf } from '../../../src/trust/certificate-authority.ts';
+import { type Issuer, issueLeaf } from '../../../src/trust/certificate-authority.ts';
 import type { MemberAddresses } from '../../../src/trust/member-addresses.ts';
 import { createIdentityKeyPair } from '../../../src/trust/self-signed-certificate.ts';
 
@@ -18,6 +18,8 @@ interface Accomplice {
   readonly session: MemberSession;
   readonly record: MemberRecord;
   readonly sealedPort: number;
+  /** Whose certificates say what the master wants. */
+  readonly issuer: Issuer;
 }
 
 export interface LyingMasterOptions {
@@ -84,12 +86,15 @@ export class LyingMaster {
     return blocks !== undefined && addressIndexOf(blocks, address) !== undefined;
   }
 
+  /** Undefined until it is there, and the master acts. */
   #accomplice(): Accomplice | undefined {
     const { own, accomplice } = this.#options;
     const session = this.#master.hub.find(own, accomplice);
     const record = this.#master.subsets.findServed(own)?.roll.findActive(accomplice);
     const sealedPort = session?.direct.contact?.sealedPort;
-    return session && record && sealedPort ? { session, record, sealedPort } : undefined;
+    const issuer = this.#master.subsets.find(own)?.authorities.issuer;
+    if (!session || !record || !sealedPort || !issuer) return undefined;
+    return { session, record, sealedPort, issuer };
   }
 
   /** Both ends are told, so that a tunnel would be there if the lie were believed. */
@@ -116,31 +121,31 @@ export class LyingMaster {
   }
 
   /** With the accomplice's honest certificate, and with one that says the same as the lie. */
-  async #claims({ session, record }: Accomplice, lie: Address) {
+  async #claims({ session, record, issuer }: Accomplice, lie: Address) {
     const { ipv4, ipv6 } = record;
     const told = familyOf(lie) === 4 ? { ipv4: lie, ipv6 } : { ipv4, ipv6: lie };
     return [
       { told, chain: session.chain() },
-      { told, chain: await this.#certify(record, told) },
+      { told, chain: await certify(record, told, issuer) },
     ];
   }
+}
 
-  async #certify(record: MemberRecord, addresses: MemberAddresses): Promise<readonly string[]> {
-    const issuer = this.#master.subsets.require(this.#options.own).authorities.issuer;
-    const { vpn, subset, master } = issuer.scope as Extract<
-      typeof issuer.scope,
-      { kind: 'subset' }
-    >;
-    const nowMs = Date.now();
-    const leaf = await issueLeaf({
-      identity: { kind: 'member', vpn, subset, name: record.name },
-      subjectPublicKey: createIdentityKeyPair().publicKey.export({ type: 'spki', format: 'der' }),
-      wireguardKeys: record.keys,
-      addresses,
-      // Without its blocks it signs whatever it is told to.
-      issuer: { ...issuer, scope: { kind: 'subset', vpn, subset, master } },
-      period: { fromMs: nowMs, untilMs: nowMs + 3_600_000 },
-    });
-    return [leaf, issuer.certificatePem];
-  }
+async function certify(
+  record: MemberRecord,
+  addresses: MemberAddresses,
+  issuer: Issuer,
+): Promise<readonly string[]> {
+  const { vpn, subset, master } = issuer.scope as Extract<typeof issuer.scope, { kind: 'subset' }>;
+  const nowMs = Date.now();
+  const leaf = await issueLeaf({
+    identity: { kind: 'member', vpn, subset, name: record.name },
+    subjectPublicKey: createIdentityKeyPair().publicKey.export({ type: 'spki', format: 'der' }),
+    wireguardKeys: record.keys,
+    addresses,
+    // Without its blocks it signs whatever it is told to.
+    issuer: { ...issuer, scope: { kind: 'subset', vpn, subset, master } },
+    period: { fromMs: nowMs, untilMs: nowMs + 3_600_000 },
+  });
+  return [leaf, issuer.certificatePem];
 }
