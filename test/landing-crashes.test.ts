@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { listInvites } from '../src/api/endpoints.ts';
+import { listInvites } from '../src/api/invite-endpoints.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../src/model/names.ts';
 import { decodeRecord, encodeRecord } from '../src/model/records/codec.ts';
 import { masterRecordSchema } from '../src/model/records/directory.ts';

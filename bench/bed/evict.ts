@@ -1,4 +1,4 @@
-import { type RemovalProgress, removeMember } from '../../src/api/endpoints.ts';
+import { type RemovalProgress, removeMember } from '../../src/api/member-endpoints.ts';
 import { type MemberName, parseSubsetName } from '../../src/model/names.ts';
 import { monotonicMs } from '../crowd/monotonic-ms.ts';
 import type { VpnBed } from './vpn-bed.ts';

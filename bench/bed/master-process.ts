@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { killProcessesInside } from '../../lab/namespaces.ts';
 import { createOperatorClient } from '../../src/api/client/operator-client.ts';
 import type { OperatorProfile } from '../../src/api/client/operator-profile.ts';
-import { getStatus, type MasterStatus } from '../../src/api/endpoints.ts';
+import { getStatus, type MasterStatus } from '../../src/api/status-endpoints.ts';
 import type { MasterName } from '../../src/model/names.ts';
 import { hanseCommand } from './hanse-program.ts';
 import { cpuSecondsOf, residentBytesOf } from './process-usage.ts';

@@ -4,7 +4,7 @@ import {
   type OperatorProfile,
   readOperatorProfile,
 } from '../../src/api/client/operator-profile.ts';
-import { createInvite } from '../../src/api/endpoints.ts';
+import { createInvite } from '../../src/api/invite-endpoints.ts';
 import { endpointSchema } from '../../src/model/endpoint.ts';
 import {
   type MasterName,

@@ -10,8 +10,8 @@ import type {
   SubsetRecord,
   VpnRecord,
 } from '../model/records/directory.ts';
+import { directoryViewSchema } from './directory-endpoints.ts';
 import { directoryView } from './directory-view.ts';
-import { directoryViewSchema } from './endpoints.ts';
 
 const atMs = 1_795_000_000_000;
 const vpn = {

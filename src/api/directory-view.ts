@@ -9,7 +9,7 @@ import type {
   SubsetRecord,
   VpnRecord,
 } from '../model/records/directory.ts';
-import type { DirectoryView } from './endpoints.ts';
+import type { DirectoryView } from './directory-endpoints.ts';
 
 /** What a view of the directory is made of. */
 export interface ViewedDirectory {

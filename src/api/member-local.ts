@@ -11,7 +11,7 @@ import { keyingPhaseSchema } from '../model/records/directory.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { directPathSchema } from './direct-messages.ts';
 import { timeMs } from './endpoint-parts.ts';
-import { problemSchema } from './endpoints.ts';
+import { problemSchema } from './problem.ts';
 
 /*
  * What a member's daemon answers on its local socket: HTTP over `member.sock` in the member's

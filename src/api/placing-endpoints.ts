@@ -4,7 +4,7 @@ import { identityKeySchema } from '../model/records/parts.ts';
 import { maxCandidateSubsets } from '../model/records/roll.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import { nothing, ofSubset, timeMs } from './endpoint-parts.ts';
-import { createInvite } from './endpoints.ts';
+import { createInvite } from './invite-endpoints.ts';
 
 /*
  * Invites that leave the subset to placement: one record in each of their subsets, all with one id.

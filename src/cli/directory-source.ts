@@ -1,4 +1,4 @@
-import type { DirectoryView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
 import { HanseError } from '../model/error.ts';
 import type { OperatorOptions, StoreOptions } from './common-options.ts';
 

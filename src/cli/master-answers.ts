@@ -1,6 +1,6 @@
 import { ClientError } from '../api/client/client-error.ts';
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { getStatus, type MasterStatus } from '../api/endpoints.ts';
+import { getStatus, type MasterStatus } from '../api/status-endpoints.ts';
 import { describeError, HanseError } from '../model/error.ts';
 import type { MasterName } from '../model/names.ts';
 

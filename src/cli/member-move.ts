@@ -1,5 +1,6 @@
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { createInvite, getMember, type MemberView, revokeInvite } from '../api/endpoints.ts';
+import { createInvite, revokeInvite } from '../api/invite-endpoints.ts';
+import { getMember, type MemberView } from '../api/member-endpoints.ts';
 import { orderMove } from '../api/move-endpoints.ts';
 import { isUnderWay } from '../core/move.ts';
 import type { SubsetName } from '../model/names.ts';

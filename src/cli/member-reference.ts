@@ -1,6 +1,6 @@
 import { ApiError } from '../api/client/client-error.ts';
 import type { CallOptions, OperatorClient } from '../api/client/operator-client.ts';
-import { getMember, type MemberView } from '../api/endpoints.ts';
+import { getMember, type MemberView } from '../api/member-endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../model/names.ts';
 import { CliError } from './cli-error.ts';
 

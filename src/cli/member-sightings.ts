@@ -1,5 +1,10 @@
 import type { CallOptions, OperatorClient } from '../api/client/operator-client.ts';
-import { getMember, listMembers, type MemberSelection, type MemberView } from '../api/endpoints.ts';
+import {
+  getMember,
+  listMembers,
+  type MemberSelection,
+  type MemberView,
+} from '../api/member-endpoints.ts';
 import type { MasterName } from '../model/names.ts';
 import { type Answer, askEach } from './master-answers.ts';
 import type { SubsetView } from './subset-lookup.ts';

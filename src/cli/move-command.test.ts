@@ -7,7 +7,8 @@ import { runHanse } from '../../test/support/run-hanse.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
 import { memberDirectory, RunningMember } from '../../test/support/running-member.ts';
 import { until } from '../../test/support/until.ts';
-import { getMember, listAudit, type MemberView } from '../api/endpoints.ts';
+import { listAudit } from '../api/audit-endpoints.ts';
+import { getMember, type MemberView } from '../api/member-endpoints.ts';
 import { parseMemberName } from '../model/names.ts';
 import { systemClock } from '../runtime/clock.ts';
 

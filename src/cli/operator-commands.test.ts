@@ -6,7 +6,7 @@ import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { vpnView } from '../../test/support/test-vpn.ts';
-import { confirmMembers } from '../api/endpoints.ts';
+import { confirmMembers } from '../api/member-endpoints.ts';
 
 const masters = ['fra', 'sin', 'nyc'] as const;
 const actingFor: Readonly<Record<string, string>> = { europe: 'fra', asia: 'sin', america: 'nyc' };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError } from '../api/client/client-error.ts';
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { type InviteView, listInvites, revokeInvite } from '../api/endpoints.ts';
+import { type InviteView, listInvites, revokeInvite } from '../api/invite-endpoints.ts';
 import { createPlacedInvite } from '../api/placing-endpoints.ts';
 import { compareNames } from '../core/placement/compare-names.ts';
 import { InvalidInputError } from '../model/error.ts';

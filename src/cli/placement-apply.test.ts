@@ -8,8 +8,8 @@ import { runHanse } from '../../test/support/run-hanse.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
 import { SessionNode } from '../../test/support/session-client.ts';
 import { until } from '../../test/support/until.ts';
-import { listMembers } from '../api/endpoints.ts';
 import { masterMeasurementSchema } from '../api/measuring-messages.ts';
+import { listMembers } from '../api/member-endpoints.ts';
 import { parseMemberName } from '../model/names.ts';
 
 interface World {

@@ -1,4 +1,4 @@
-import type { DirectoryView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
 import { type BackupPlan, planBackups } from '../core/placement/backup-plan.ts';
 import type { PlacementPolicy } from '../core/placement/policy.ts';
 import type { AsPathLength } from '../core/placement/system-paths.ts';

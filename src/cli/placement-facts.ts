@@ -1,4 +1,5 @@
-import type { DirectoryView, MemberView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
+import type { MemberView } from '../api/member-endpoints.ts';
 import { measurementsOf, placeOf } from '../api/placement-evidence.ts';
 import type { MemberFacts, World } from '../core/placement/facts.ts';
 import type { AsPathLength } from '../core/placement/system-paths.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aPolicy } from '../../test/support/placement-world.ts';
 import { vpnView } from '../../test/support/test-vpn.ts';
-import { directoryViewSchema } from '../api/endpoints.ts';
+import { directoryViewSchema } from '../api/directory-endpoints.ts';
 import { masterMeasurementSchema } from '../api/measuring-messages.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
 import { type MappedMember, mapPlacement } from './placement-map.ts';

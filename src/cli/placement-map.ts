@@ -1,4 +1,5 @@
-import type { DirectoryView, MemberView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
+import type { MemberView } from '../api/member-endpoints.ts';
 import type { Place } from '../core/placement/facts.ts';
 import { coordinatesOf } from '../core/placement/great-circle.ts';
 import type { MapFacts, MapPoint } from '../core/placement/map.ts';

@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { getMember } from '../api/endpoints.ts';
+import { getMember } from '../api/member-endpoints.ts';
 import { describeError } from '../model/error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { followMove, type MoveOutcome, requestMove } from './member-move.ts';

@@ -1,4 +1,5 @@
-import type { DirectoryView, MemberView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
+import type { MemberView } from '../api/member-endpoints.ts';
 import { countsIn } from '../core/move.ts';
 
 /** A member as far as a plan is concerned. */

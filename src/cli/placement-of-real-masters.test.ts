@@ -7,8 +7,8 @@ import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
 import { until } from '../../test/support/until.ts';
-import { getMember } from '../api/endpoints.ts';
 import { masterMeasurementSchema } from '../api/measuring-messages.ts';
+import { getMember } from '../api/member-endpoints.ts';
 
 const to = (name: string, latencyMs: number) =>
   masterMeasurementSchema.parse({

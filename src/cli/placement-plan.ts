@@ -1,4 +1,4 @@
-import type { DirectoryView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
 import type { Candidate } from '../core/placement/decide.ts';
 import {
   type Move,

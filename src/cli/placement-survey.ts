@@ -1,5 +1,6 @@
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { type DirectoryView, listMembers } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
+import { listMembers } from '../api/member-endpoints.ts';
 import type { MasterName, SubsetName } from '../model/names.ts';
 import { type Answer, askEach } from './master-answers.ts';
 import { lookUpMember } from './member-reference.ts';

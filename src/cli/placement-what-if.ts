@@ -1,4 +1,4 @@
-import type { DirectoryView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
 import { preferenceOrder } from '../core/master-preference.ts';
 import { InvalidInputError } from '../model/error.ts';
 import {

@@ -4,7 +4,7 @@ import { Refusal, type ServedRequest } from '../../test/support/api-server.ts';
 import { type OperatedMasters, startOperatedMasters } from '../../test/support/operated-masters.ts';
 import { runHanse } from '../../test/support/run-hanse.ts';
 import { vpnView } from '../../test/support/test-vpn.ts';
-import { getDirectory } from '../api/endpoints.ts';
+import { getDirectory } from '../api/directory-endpoints.ts';
 import { getKeyStatus } from '../api/key-endpoints.ts';
 
 /*

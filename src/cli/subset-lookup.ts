@@ -1,4 +1,4 @@
-import type { DirectoryView } from '../api/endpoints.ts';
+import type { DirectoryView } from '../api/directory-endpoints.ts';
 import { parseSubsetName } from '../model/names.ts';
 import { CliError } from './cli-error.ts';
 

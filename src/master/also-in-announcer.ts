@@ -1,4 +1,4 @@
-import { recordAlsoIn } from '../api/endpoints.ts';
+import { recordAlsoIn } from '../api/member-endpoints.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Directory } from './directory/directory.ts';
 import type { MasterLinks } from './master-links.ts';

@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import type { MasterStatus } from '../api/endpoints.ts';
+import type { MasterStatus } from '../api/status-endpoints.ts';
 import type { PeerObservation } from '../host/host.ts';
 import type { WireguardBackend } from '../host/wireguard/backend.ts';
 import type { MasterName } from '../model/names.ts';

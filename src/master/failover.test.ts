@@ -6,8 +6,8 @@ import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../test/support/session-client.ts';
 import { until } from '../../test/support/until.ts';
+import { listVpnAudit } from '../api/audit-endpoints.ts';
 import type { OperatorClient } from '../api/client/operator-client.ts';
-import { listVpnAudit } from '../api/endpoints.ts';
 import * as api from '../api/failover-endpoints.ts';
 import {
   type DrainProgress,

@@ -7,7 +7,7 @@ import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
 import { RunningMaster } from '../../test/support/running-master.ts';
 import { SessionNode } from '../../test/support/session-client.ts';
 import { until } from '../../test/support/until.ts';
-import { getStatus } from '../api/endpoints.ts';
+import { getStatus } from '../api/status-endpoints.ts';
 import { addressCapacity, type Blocks, blockPairs } from '../core/addressing.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
 import { RollFollower } from './subset/roll-follower.ts';

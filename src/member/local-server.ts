@@ -3,13 +3,13 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
-import type { Problem } from '../api/endpoints.ts';
 import {
   type LocalEndpoint,
   type LocalLine,
   localLinesType,
   localMetricsPath,
 } from '../api/member-local.ts';
+import type { Problem } from '../api/problem.ts';
 import { type Endpoint, hostOf, portOf } from '../model/endpoint.ts';
 import { HanseError, InvalidInputError } from '../model/error.ts';
 import { privateFileMode } from '../runtime/durable-file.ts';

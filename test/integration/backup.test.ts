@@ -8,7 +8,7 @@ import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
 import { LabMaster } from '../../lab/vpn/lab-master.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import { actingPrefix, moveStateKey, vpnKey } from '../../src/store/keys.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { scanStore } from '../../src/store/whole-store.ts';

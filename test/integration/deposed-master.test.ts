@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ApiError } from '../../src/api/client/client-error.ts';
-import { createInvite, getStatus, listInvites } from '../../src/api/endpoints.ts';
+import { createInvite, listInvites } from '../../src/api/invite-endpoints.ts';
+import { getStatus } from '../../src/api/status-endpoints.ts';
 import { parseMasterName, parseSubsetName } from '../../src/model/names.ts';
 import { type AuditRecord, auditRecordSchema } from '../../src/model/records/audit.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';

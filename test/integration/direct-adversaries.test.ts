@@ -7,7 +7,7 @@ import { monotonicMs } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import { untilPaths } from '../support/lab/direct-path.ts';
 import {
   copyTunnels,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { DirectoryView, MasterStatus } from '../../src/api/endpoints.ts';
+import type { DirectoryView } from '../../src/api/directory-endpoints.ts';
 import type { DrainProgress } from '../../src/api/failover-endpoints.ts';
+import type { MasterStatus } from '../../src/api/status-endpoints.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
 import { ThreeMasters } from '../support/lab/three-masters.ts';
 import { until } from '../support/until.ts';

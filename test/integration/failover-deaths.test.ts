@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
-import type { MasterStatus } from '../../src/api/endpoints.ts';
+import type { MasterStatus } from '../../src/api/status-endpoints.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { MasterStatus } from '../../src/api/endpoints.ts';
+import type { MasterStatus } from '../../src/api/status-endpoints.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
 import { readMembership } from '../support/lab/member-session.ts';
 import { until } from '../support/until.ts';

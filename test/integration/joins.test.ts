@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { untilSession } from '../support/lab/member-session.ts';
 import { sendStream, untilPathMtu } from '../support/lab/path-mtu.ts';

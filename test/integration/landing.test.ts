@@ -6,7 +6,7 @@ import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabProcess } from '../../lab/lab-process.ts';
 import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import type { InviteOfSubset } from '../../src/cli/placed-invites.ts';
 import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { until } from '../support/until.ts';

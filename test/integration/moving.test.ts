@@ -5,7 +5,7 @@ import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import { untilPaths } from '../support/lab/direct-path.ts';
 import { readMembership, untilSession } from '../support/lab/member-session.ts';
 import { PingStream } from '../support/lab/ping-stream.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MasterStatus } from '../../src/api/endpoints.ts';
+import type { MasterStatus } from '../../src/api/status-endpoints.ts';
 import { ThreeMasters } from '../support/lab/three-masters.ts';
 
 const settleMs = 5_000;

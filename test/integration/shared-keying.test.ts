@@ -6,7 +6,7 @@ import type { StreamResult } from '../../lab/packet-stream.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
-import type { DirectoryView } from '../../src/api/endpoints.ts';
+import type { DirectoryView } from '../../src/api/directory-endpoints.ts';
 import { untilPaths } from '../support/lab/direct-path.ts';
 import { OpenTraffic } from '../support/lab/open-traffic.ts';
 import { isCutOff, reaches } from '../support/lab/reachability.ts';

@@ -8,7 +8,7 @@ import type { LabProcess } from '../../lab/lab-process.ts';
 import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
 import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
-import type { MemberView } from '../../src/api/endpoints.ts';
+import type { MemberView } from '../../src/api/member-endpoints.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
 import { hanseOutcome } from '../support/lab/hanse-outcome.ts';
 import { untilSession } from '../support/lab/member-session.ts';

@@ -5,12 +5,8 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { EndpointDefinition } from '../../src/api/endpoint-definition.ts';
-import * as definitions from '../../src/api/endpoints.ts';
-import * as failoverDefinitions from '../../src/api/failover-endpoints.ts';
-import * as keyDefinitions from '../../src/api/key-endpoints.ts';
-import * as operatorDefinitions from '../../src/api/operator-endpoints.ts';
-import * as placementDefinitions from '../../src/api/placement-endpoints.ts';
-import * as placingDefinitions from '../../src/api/placing-endpoints.ts';
+import type { Problem } from '../../src/api/problem.ts';
+import { everyEndpoint } from './every-endpoint.ts';
 import type { TestCredentials } from './test-vpn.ts';
 
 /** A request as the endpoint's schemas understood it. */
@@ -34,9 +30,9 @@ export interface ApiServerOptions {
 /** An answer that is an error. */
 export class Refusal {
   readonly status: number;
-  readonly problem: definitions.Problem;
+  readonly problem: Problem;
 
-  constructor(status: number, problem: definitions.Problem) {
+  constructor(status: number, problem: Problem) {
     this.status = status;
     this.problem = problem;
   }
@@ -50,18 +46,6 @@ export interface ApiServer extends AsyncDisposable {
   /** The DNS names that were asked for by CONNECT. */
   readonly relayed: readonly string[];
 }
-
-const endpoints = Object.values({
-  ...definitions,
-  ...failoverDefinitions,
-  ...keyDefinitions,
-  ...operatorDefinitions,
-  ...placementDefinitions,
-  ...placingDefinitions,
-}).filter(
-  (value): value is EndpointDefinition & typeof value =>
-    typeof value === 'object' && 'path' in value && 'method' in value,
-) as readonly EndpointDefinition[];
 
 /** A master's API as far as a client can see it, made of the endpoint definitions. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
@@ -140,7 +124,7 @@ const notFound = { code: 'not-found', message: 'no such endpoint', retryable: fa
 
 function understand(request: IncomingMessage, body: string): ServedRequest | undefined {
   const url = new URL(request.url ?? '', 'https://master');
-  for (const endpoint of endpoints) {
+  for (const endpoint of everyEndpoint) {
     const pattern = endpoint.path.replaceAll(/:([a-zA-Z]+)/g, '(?<$1>[^/]+)');
     const match = new RegExp(`^${pattern}$`).exec(url.pathname);
     if (!match || endpoint.method !== request.method) continue;

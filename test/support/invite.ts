@@ -1,4 +1,4 @@
-import { createInvite } from '../../src/api/endpoints.ts';
+import { createInvite } from '../../src/api/invite-endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../../src/model/names.ts';
 import type { MasterBed } from './master-bed.ts';
 

@@ -1,5 +1,5 @@
 import { HanseError } from '../../model/error.ts';
-import type { Problem } from '../endpoints.ts';
+import type { Problem } from '../problem.ts';
 
 /**
  * A master's answer that it will not do what was asked. The code is the master's own, as in

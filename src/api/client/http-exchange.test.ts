@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { type ApiServer, startApiServer } from '../../../test/support/api-server.ts';
 import { knownMaster, TestVpn } from '../../../test/support/test-vpn.ts';
-import { getDirectory } from '../endpoints.ts';
+import { getDirectory } from '../directory-endpoints.ts';
 import { exchange } from './http-exchange.ts';
 import { connectDirectly } from './master-socket.ts';
 import { encodeRequest } from './request-target.ts';

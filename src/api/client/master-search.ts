@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { MasterName } from '../../model/names.ts';
-import type { DirectoryView } from '../endpoints.ts';
+import type { DirectoryView } from '../directory-endpoints.ts';
 import { type ApiError, ClientError } from './client-error.ts';
 import type { KnownMaster } from './operator-profile.ts';
 

@@ -8,26 +8,9 @@ import {
 } from '../../../test/support/api-server.ts';
 import { knownMaster, TestVpn, vpnView } from '../../../test/support/test-vpn.ts';
 import type { MasterName } from '../../model/names.ts';
+import { listAudit, listVpnAudit } from '../audit-endpoints.ts';
+import { getDirectory } from '../directory-endpoints.ts';
 import type { EndpointDefinition } from '../endpoint-definition.ts';
-import type * as definitions from '../endpoints.ts';
-import {
-  confirmMember,
-  confirmMembers,
-  createInvite,
-  getDirectory,
-  getMember,
-  getStatus,
-  listAudit,
-  listInvites,
-  listMembers,
-  listVpnAudit,
-  recordAlsoIn,
-  removeMember,
-  revokeInvite,
-  unbanMember,
-  watchEvents,
-} from '../endpoints.ts';
-import type * as failoverDefinitions from '../failover-endpoints.ts';
 import {
   acknowledgeForBackup,
   drainMaster,
@@ -38,7 +21,7 @@ import {
   renewForBackup,
   returnMaster,
 } from '../failover-endpoints.ts';
-import type * as keyDefinitions from '../key-endpoints.ts';
+import { createInvite, listInvites, revokeInvite } from '../invite-endpoints.ts';
 import {
   changeKeying,
   getKeyStatus,
@@ -46,14 +29,22 @@ import {
   getUnboundMasters,
   rotateKey,
 } from '../key-endpoints.ts';
-import type * as operatorDefinitions from '../operator-endpoints.ts';
+import {
+  confirmMember,
+  confirmMembers,
+  getMember,
+  listMembers,
+  recordAlsoIn,
+  removeMember,
+  unbanMember,
+} from '../member-endpoints.ts';
 import { listOperators, revokeOperator } from '../operator-endpoints.ts';
-import type * as placementDefinitions from '../placement-endpoints.ts';
 import {
   getPlacementPolicy,
   removePlacementPolicy,
   setPlacementPolicy,
 } from '../placement-endpoints.ts';
+import { getStatus, watchEvents } from '../status-endpoints.ts';
 import { ApiError, ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 import type { CallInput } from './request-target.ts';
@@ -164,11 +155,15 @@ interface Case<E extends EndpointDefinition> {
   /** For what only its caller knows whom to ask. */
   readonly master?: 'sin';
 }
-type Definitions = typeof definitions &
-  typeof failoverDefinitions &
-  typeof keyDefinitions &
-  typeof operatorDefinitions &
-  typeof placementDefinitions;
+type Definitions = typeof import('../audit-endpoints.ts') &
+  typeof import('../directory-endpoints.ts') &
+  typeof import('../failover-endpoints.ts') &
+  typeof import('../invite-endpoints.ts') &
+  typeof import('../key-endpoints.ts') &
+  typeof import('../member-endpoints.ts') &
+  typeof import('../operator-endpoints.ts') &
+  typeof import('../placement-endpoints.ts') &
+  typeof import('../status-endpoints.ts');
 type EndpointName = {
   [K in keyof Definitions]: Definitions[K] extends { readonly method: string } ? K : never;
 }[keyof Definitions];

@@ -10,7 +10,10 @@ import {
 } from '../../../test/support/api-server.ts';
 import { knownMaster, TestVpn, vpnView } from '../../../test/support/test-vpn.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
-import { getDirectory, listAudit, listInvites, unbanMember } from '../endpoints.ts';
+import { listAudit } from '../audit-endpoints.ts';
+import { getDirectory } from '../directory-endpoints.ts';
+import { listInvites } from '../invite-endpoints.ts';
+import { unbanMember } from '../member-endpoints.ts';
 import { ClientError } from './client-error.ts';
 import { createOperatorClient, type OperatorClient } from './operator-client.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { problemSchema } from '../endpoints.ts';
+import { problemSchema } from '../problem.ts';
 import { ApiError } from './client-error.ts';
 
 const longestProblemBytes = 65_536;

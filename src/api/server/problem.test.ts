@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HanseError, InvalidInputError } from '../../model/error.ts';
-import { problemSchema } from '../endpoints.ts';
+import { problemSchema } from '../problem.ts';
 import { problemOf } from './problem.ts';
 
 test('each code has its status, and what the error says is shown', () => {

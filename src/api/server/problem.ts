@@ -1,5 +1,5 @@
 import { HanseError } from '../../model/error.ts';
-import type { Problem } from '../endpoints.ts';
+import type { Problem } from '../problem.ts';
 
 /** HTTP statuses of error codes (RFC 9110 §15); what is not listed is the server's own failure. */
 const statusOfCode: Readonly<Record<string, number>> = {

@@ -1,4 +1,4 @@
-import { listAudit, listVpnAudit } from '../../api/endpoints.ts';
+import { listAudit, listVpnAudit } from '../../api/audit-endpoints.ts';
 import type { AuditRecord, VpnAuditRecord } from '../../model/records/audit.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';

@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { confirmMember, confirmMembers } from '../../api/endpoints.ts';
+import { confirmMember, confirmMembers } from '../../api/member-endpoints.ts';
 import { InvalidInputError } from '../../model/error.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';

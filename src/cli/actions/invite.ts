@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { createInvite, listInvites, revokeInvite } from '../../api/endpoints.ts';
+import { createInvite, listInvites, revokeInvite } from '../../api/invite-endpoints.ts';
 import { CliError } from '../cli-error.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';

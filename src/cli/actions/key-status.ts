@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import type { DirectoryView } from '../../api/endpoints.ts';
+import type { DirectoryView } from '../../api/directory-endpoints.ts';
 import { getKeyStatus, type KeyStatus } from '../../api/key-endpoints.ts';
 import type { SubsetName } from '../../model/names.ts';
 import type { CommandContext } from '../command-context.ts';

@@ -1,4 +1,5 @@
-import type { DirectoryView, MasterStatus } from '../../api/endpoints.ts';
+import type { DirectoryView } from '../../api/directory-endpoints.ts';
+import type { MasterStatus } from '../../api/status-endpoints.ts';
 import { HanseError } from '../../model/error.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import type { ActingChange } from '../../model/records/directory.ts';

@@ -1,5 +1,5 @@
-import type { MemberView } from '../../api/endpoints.ts';
 import type { MeasuredView } from '../../api/measured-view.ts';
+import type { MemberView } from '../../api/member-endpoints.ts';
 import { isUnderWay } from '../../core/move.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';

@@ -1,4 +1,4 @@
-import type { MemberView } from '../../api/endpoints.ts';
+import type { MemberView } from '../../api/member-endpoints.ts';
 import type { MemberId } from '../../core/placement/score-table.ts';
 import { InvalidInputError } from '../../model/error.ts';
 import type { CommandContext } from '../command-context.ts';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import type { MemberView } from '../../api/endpoints.ts';
+import type { MemberView } from '../../api/member-endpoints.ts';
 import { decidePlacement, type PlacementDecision } from '../../core/placement/decide.ts';
 import { renderPlacementMap } from '../../core/placement/map.ts';
 import type { PlacementPolicy } from '../../core/placement/policy.ts';

@@ -4,7 +4,7 @@ import {
   type RemovalProgress,
   removeMember,
   unbanMember,
-} from '../../api/endpoints.ts';
+} from '../../api/member-endpoints.ts';
 import { describeError, InvalidInputError } from '../../model/error.ts';
 import { isInRoll } from '../../model/records/roll.ts';
 import type { CommandContext } from '../command-context.ts';

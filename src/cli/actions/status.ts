@@ -1,6 +1,6 @@
 import { callLocal, isNotRunning } from '../../api/client/local-client.ts';
-import type { MasterStatus } from '../../api/endpoints.ts';
 import { localStatus, type MemberStatus, type MembershipStatus } from '../../api/member-local.ts';
+import type { MasterStatus } from '../../api/status-endpoints.ts';
 import { HanseError } from '../../model/error.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { CliError } from '../cli-error.ts';

@@ -1,5 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import type { DirectoryView } from '../../api/endpoints.ts';
+import type { DirectoryView } from '../../api/directory-endpoints.ts';
 import { changeKeying, type KeyStatus, rotateKey } from '../../api/key-endpoints.ts';
 import { explainRefusal, mastersToRenew, pickUnbound } from '../../core/unbound-masters.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';

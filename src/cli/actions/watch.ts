@@ -1,5 +1,6 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { type DirectoryView, type LiveEvent, watchEvents } from '../../api/endpoints.ts';
+import type { DirectoryView } from '../../api/directory-endpoints.ts';
+import { type LiveEvent, watchEvents } from '../../api/status-endpoints.ts';
 import { describeError, HanseError } from '../../model/error.ts';
 import { type MasterName, parseMasterName } from '../../model/names.ts';
 import { Backoff } from '../../runtime/backoff.ts';

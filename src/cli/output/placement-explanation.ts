@@ -1,4 +1,4 @@
-import type { MemberView } from '../../api/endpoints.ts';
+import type { MemberView } from '../../api/member-endpoints.ts';
 import type { RankedBackup } from '../../core/placement/backups.ts';
 import type {
   ExcludedCandidate,

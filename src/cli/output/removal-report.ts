@@ -1,4 +1,4 @@
-import type { RemovalProgress } from '../../api/endpoints.ts';
+import type { RemovalProgress } from '../../api/member-endpoints.ts';
 import { type Output, paint } from '../terminal.ts';
 import { formatDuration } from './human-units.ts';
 import { KeyReport } from './key-report.ts';

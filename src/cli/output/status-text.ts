@@ -1,5 +1,5 @@
-import type { MasterStatus } from '../../api/endpoints.ts';
 import type { MemberPath, MemberStatus, MembershipStatus } from '../../api/member-local.ts';
+import type { MasterStatus } from '../../api/status-endpoints.ts';
 import { formatDirectPaths } from './direct-table.ts';
 import { formatBytes, formatDuration, formatHandshakeAge, formatRelative } from './human-units.ts';
 import { listNames } from './name-list.ts';

@@ -8,7 +8,7 @@ import { startLoneMaster } from '../../../test/support/lone-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import { carrierPath, carrierProtocol, maxCarriedBytes } from '../../api/carrier.ts';
-import { removeMember } from '../../api/endpoints.ts';
+import { removeMember } from '../../api/member-endpoints.ts';
 import { hostOf } from '../../model/endpoint.ts';
 
 const lone = await startLoneMaster();

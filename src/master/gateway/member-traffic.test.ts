@@ -4,7 +4,7 @@ import { joinedNode } from '../../../test/support/joined-node.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
-import { getMember, listMembers, type MemberView } from '../../api/endpoints.ts';
+import { getMember, listMembers, type MemberView } from '../../api/member-endpoints.ts';
 import type { PeerObservation } from '../../host/host.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import type { MemberRecord } from '../../model/records/roll.ts';

@@ -5,8 +5,9 @@ import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
+import { listAudit } from '../../api/audit-endpoints.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { getDirectory, listAudit } from '../../api/endpoints.ts';
+import { getDirectory } from '../../api/directory-endpoints.ts';
 import {
   getKeyStatus,
   type KeyStatus,

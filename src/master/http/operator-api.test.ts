@@ -10,8 +10,17 @@ import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { type ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
+import { listAudit, listVpnAudit } from '../../api/audit-endpoints.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import * as api from '../../api/endpoints.ts';
+import { listInvites, revokeInvite } from '../../api/invite-endpoints.ts';
+import {
+  getMember,
+  listMembers,
+  type RemovalProgress,
+  removeMember,
+  unbanMember,
+} from '../../api/member-endpoints.ts';
+import { getStatus, type LiveEvent, watchEvents } from '../../api/status-endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { encodeRecord } from '../../model/records/codec.ts';
@@ -152,15 +161,15 @@ test('a master tells another one of a shared member, with the certificate as the
 
 test('a request is answered by the master that is responsible, and others say which that is', async () => {
   const wrong = operator.call(
-    api.listMembers,
+    listMembers,
     { params: { subset: berlin } },
     { master: parseMasterName('elbe') },
   );
   await assert.rejects(wrong, { code: 'not-acting', message: /berlin is governed by spree/ });
-  const { members } = await operator.call(api.listMembers, { params: { subset: berlin } });
+  const { members } = await operator.call(listMembers, { params: { subset: berlin } });
   assert.ok(members.every(({ subset }) => subset === berlin));
   const unknown = operator.call(
-    api.listMembers,
+    listMembers,
     { params: { subset: parseSubsetName('atlantis') } },
     { master: parseMasterName('elbe') },
   );
@@ -193,8 +202,8 @@ test('an eviction streams who has applied it, and names who has not', async () =
   acknowledgeKeys(one);
   acknowledgeKeys(two);
   await live('victim');
-  const lines: api.RemovalProgress[] = [];
-  for await (const line of operator.stream(api.removeMember, {
+  const lines: RemovalProgress[] = [];
+  for await (const line of operator.stream(removeMember, {
     params: { subset: hamburg, name: parseMemberName('victim') },
     body: { kind: 'evict', waitMs: 300 },
   }))
@@ -227,8 +236,8 @@ test('an eviction is over at once when everybody who is left has applied it', as
   await using stayer = await live('emil');
   acknowledgeKeys(stayer);
   await live('victim-2');
-  const lines: api.RemovalProgress[] = [];
-  for await (const line of operator.stream(api.removeMember, {
+  const lines: RemovalProgress[] = [];
+  for await (const line of operator.stream(removeMember, {
     params: { subset: hamburg, name: parseMemberName('victim-2') },
     body: { kind: 'ban', waitMs: 600_000 },
   }))
@@ -247,7 +256,7 @@ test('whoever goes while an eviction is followed is not waited for', async () =>
   const { departures } = elbe.subset('hamburg');
   await departures.remove(parseMemberName('emil'), 'evicted', 'operator:ada');
   const types: string[] = [];
-  for await (const line of operator.stream(api.removeMember, {
+  for await (const line of operator.stream(removeMember, {
     params: { subset: hamburg, name: parseMemberName('victim-3') },
     body: { kind: 'evict', waitMs: 600_000 },
   })) {
@@ -262,7 +271,7 @@ test('whoever goes while an eviction is followed is not waited for', async () =>
 test('an eviction of somebody who is not there is a problem, not a stream', async () => {
   const evict = (name: string) =>
     operator
-      .stream(api.removeMember, {
+      .stream(removeMember, {
         params: { subset: hamburg, name: parseMemberName(name) },
         body: { kind: 'evict', waitMs: 0 },
       })
@@ -276,13 +285,13 @@ test('invites are listed with their uses, and revoked by their id', async () => 
   const { session } = await new SessionNode('other-name').join(elbe.endpoint, token);
   await session[Symbol.asyncDispose]();
   const list = async () =>
-    (await operator.call(api.listInvites, { params: { subset: hamburg } })).invites;
+    (await operator.call(listInvites, { params: { subset: hamburg } })).invites;
   const found = (await list()).find((entry) => entry.id === id);
   assert.deepEqual(
     [found?.uses, found?.used, found?.memberName, found?.createdBy],
     [3, 1, 'gerda', 'ada'],
   );
-  await operator.call(api.revokeInvite, { params: { subset: hamburg, id } });
+  await operator.call(revokeInvite, { params: { subset: hamburg, id } });
   assert.equal(
     (await list()).some((entry) => entry.id === id),
     false,
@@ -294,7 +303,7 @@ test('invites are listed with their uses, and revoked by their id', async () => 
 test('the roll is listed page by page, former members only when asked for', async () => {
   const all: string[] = [];
   for (let after: string | undefined; ; ) {
-    const page = await operator.call(api.listMembers, {
+    const page = await operator.call(listMembers, {
       params: { subset: hamburg },
       query: { state: 'all', limit: 2, ...(after ? { after: parseMemberName(after) } : {}) },
     });
@@ -304,20 +313,20 @@ test('the roll is listed page by page, former members only when asked for', asyn
   }
   assert.deepEqual(all, [...all].sort());
   assert.equal(new Set(all).size, all.length);
-  const active = await operator.call(api.listMembers, { params: { subset: hamburg } });
+  const active = await operator.call(listMembers, { params: { subset: hamburg } });
   assert.ok(active.members.every(({ state }) => state === 'active'));
   assert.ok(active.total < all.length);
-  const shown = await operator.call(api.getMember, {
+  const shown = await operator.call(getMember, {
     params: { subset: hamburg, name: parseMemberName('victim-2') },
   });
   assert.equal(shown.state, 'banned');
-  await operator.call(api.unbanMember, {
+  await operator.call(unbanMember, {
     params: { subset: hamburg, name: parseMemberName('victim-2') },
   });
 });
 
 test('the audit log tells who did what, newest first', async () => {
-  const { entries } = await operator.call(api.listAudit, {
+  const { entries } = await operator.call(listAudit, {
     params: { subset: hamburg },
     query: { limit: 1_000 },
   });
@@ -343,19 +352,19 @@ test('what a later version has written into the audit logs is shown as it is, an
   ];
   await bed.store.transact({ if: [], then });
   const query = { limit: 1_000 };
-  const { entries } = await operator.call(api.listAudit, { params: { subset: hamburg }, query });
+  const { entries } = await operator.call(listAudit, { params: { subset: hamburg }, query });
   assert.ok(entries.length > 1);
   assert.deepEqual([entries.at(-1)?.action, entries.at(-1)?.subject], ['flag-hoisted', 'anna']);
-  const vpn = await operator.call(api.listVpnAudit, { query });
+  const vpn = await operator.call(listVpnAudit, { query });
   assert.deepEqual(vpn.entries.at(-1), ofVpn);
 });
 
 test('live events tell of memberships, sessions and refusals as they happen', async () => {
   const stop = new AbortController();
-  const events: api.LiveEvent[] = [];
+  const events: LiveEvent[] = [];
   const listening = (async () => {
     const options = { master: parseMasterName('elbe'), signal: stop.signal };
-    for await (const event of operator.stream(api.watchEvents, {}, options)) events.push(event);
+    for await (const event of operator.stream(watchEvents, {}, options)) events.push(event);
   })();
   await until('the first event', async () => {
     await ask(undefined, '/v1/status');
@@ -369,7 +378,7 @@ test('live events tell of memberships, sessions and refusals as they happen', as
 });
 
 test('the status counts what was received, by sender and kind', async () => {
-  const status = await operator.call(api.getStatus, {}, { master: parseMasterName('elbe') });
+  const status = await operator.call(getStatus, {}, { master: parseMasterName('elbe') });
   const kinds = new Set(status.received.map(({ sender, kind }) => `${sender} ${kind}`));
   for (const expected of [
     'unknown join',

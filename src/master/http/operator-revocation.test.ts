@@ -3,10 +3,12 @@ import { after, before, test } from 'node:test';
 import { MasterBed, operatorName } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { until } from '../../../test/support/until.ts';
+import { listVpnAudit } from '../../api/audit-endpoints.ts';
 import { createOperatorClient, type OperatorClient } from '../../api/client/operator-client.ts';
 import { readOperatorProfile } from '../../api/client/operator-profile.ts';
-import * as api from '../../api/endpoints.ts';
+import { createInvite } from '../../api/invite-endpoints.ts';
 import { listOperators, revokeOperator } from '../../api/operator-endpoints.ts';
+import { getStatus, watchEvents } from '../../api/status-endpoints.ts';
 import { parseMasterName, parseOperatorName } from '../../model/names.ts';
 import { createOperator } from '../../provision/create-operator.ts';
 import { renewOperator } from '../../provision/renew-operator.ts';
@@ -41,7 +43,7 @@ async function operator(name: string): Promise<OperatorClient> {
 
 const revoke = (name: string, by = ada) => by.call(revokeOperator, { params: { operator: name } });
 const invite = (client: OperatorClient, subset: string) =>
-  client.call(api.createInvite, { params: { subset }, body: {} });
+  client.call(createInvite, { params: { subset }, body: {} });
 const refused = { code: 'not-permitted', message: /your certificate is revoked/ };
 
 test('operators are listed with their state, and without secrets', async () => {
@@ -66,7 +68,7 @@ test('a revoked operator is refused by every master, and others are not', async 
   await assert.rejects(invite(carl, 'hamburg'), refused);
   await until('the other master has heard of it', async () => {
     const master = parseMasterName('spree');
-    return await carl.call(api.getStatus, {}, { master }).then(
+    return await carl.call(getStatus, {}, { master }).then(
       () => false,
       ({ code }) => code === 'not-permitted',
     );
@@ -77,7 +79,7 @@ test('a revoked operator is refused by every master, and others are not', async 
 
 test('what it watches is cut off', async () => {
   const dora = await operator('dora');
-  const events = dora.stream(api.watchEvents, {}, { master: parseMasterName('elbe') });
+  const events = dora.stream(watchEvents, {}, { master: parseMasterName('elbe') });
   let hasHeard = false;
   const first = events.next().then(() => {
     hasHeard = true;
@@ -129,7 +131,7 @@ test('done again it changes nothing, and of nobody it is an error that names tho
   await operator('hans');
   const first = await revoke('hans');
   assert.deepEqual(await revoke('hans'), first);
-  const { entries } = await ada.call(api.listVpnAudit, {});
+  const { entries } = await ada.call(listVpnAudit, {});
   const ofHans = entries.filter(({ subject }) => subject === 'hans');
   assert.deepEqual(
     ofHans.map(({ action, actor }) => [action, actor]),

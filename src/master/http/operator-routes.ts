@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
+import { listAudit, listVpnAudit } from '../../api/audit-endpoints.ts';
+import { getDirectory } from '../../api/directory-endpoints.ts';
 import { directoryView } from '../../api/directory-view.ts';
-import * as api from '../../api/endpoints.ts';
+import * as inviteApi from '../../api/invite-endpoints.ts';
 import {
   changeKeying,
   getKeyStatus,
@@ -9,11 +11,13 @@ import {
   getUnboundMasters,
   rotateKey,
 } from '../../api/key-endpoints.ts';
+import * as memberApi from '../../api/member-endpoints.ts';
 import { orderMove as orderMoveEndpoint } from '../../api/move-endpoints.ts';
 import { listOperators, revokeOperator } from '../../api/operator-endpoints.ts';
 import { getMemberPaths, introduceMember } from '../../api/path-endpoints.ts';
 import * as placing from '../../api/placing-endpoints.ts';
 import { serveEndpoint } from '../../api/server/serve-endpoint.ts';
+import { getStatus, type MasterStatus, watchEvents } from '../../api/status-endpoints.ts';
 import { auditRecordSchema, vpnAuditRecordSchema } from '../../model/records/audit.ts';
 import { decodeRecord } from '../../model/records/codec.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -71,7 +75,7 @@ export interface OperatorRoutesDependencies extends FailoverRoutesDependencies {
   readonly log: Log;
   readonly transfers: Transfers;
   readonly places?: PlaceLookup;
-  readonly describeStatus: () => Promise<api.MasterStatus>;
+  readonly describeStatus: () => Promise<MasterStatus>;
 }
 
 /** Every endpoint of the API and what answers it. */
@@ -99,7 +103,7 @@ export function addOperatorRoutes(
 
 function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
   const { directory, events, subsets } = dependencies;
-  serve(api.getDirectory, async () =>
+  serve(getDirectory, async () =>
     directoryView({
       vpn: directory.vpn,
       masters: directory.masterRecords(),
@@ -110,14 +114,14 @@ function addMasterRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
       keying: directory.keyingPhase,
     }),
   );
-  serve(api.getStatus, () => dependencies.describeStatus());
-  serve(api.watchEvents, async (_request, { signal }) => events.subscribe(signal));
-  serve(api.listAudit, async ({ params, query }) => {
+  serve(getStatus, () => dependencies.describeStatus());
+  serve(watchEvents, async (_request, { signal }) => events.subscribe(signal));
+  serve(listAudit, async ({ params, query }) => {
     const store = subsets.requireStore(params.subset);
     const prefix = auditPrefix(params.subset);
     return { entries: await readAudit(auditRecordSchema, prefix, query.limit, store) };
   });
-  serve(api.listVpnAudit, async ({ query }) => ({
+  serve(listVpnAudit, async ({ query }) => ({
     entries: await readAudit(vpnAuditRecordSchema, vpnAuditPrefix, query.limit, dependencies.store),
   }));
 }
@@ -134,7 +138,7 @@ async function readAudit<S extends z.ZodType>(
 
 function addInviteRoutes(serve: Serve, dependencies: OperatorRoutesDependencies): void {
   const { subsets, directory } = dependencies;
-  serve(api.createInvite, async ({ params, body }, { caller }) =>
+  serve(inviteApi.createInvite, async ({ params, body }, { caller }) =>
     createInvite(subsets.require(params.subset), directory, {
       ...body,
       createdBy: requireOperator(caller),
@@ -151,10 +155,10 @@ function addInviteRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   serve(placing.releasePlace, async ({ params, body }, { caller }) => ({
     result: await releasePlace(params, body, caller, dependencies),
   }));
-  serve(api.listInvites, async ({ params }) => ({
+  serve(inviteApi.listInvites, async ({ params }) => ({
     invites: describeInvites(subsets.require(params.subset)),
   }));
-  serve(api.revokeInvite, async ({ params }, { caller }) => {
+  serve(inviteApi.revokeInvite, async ({ params }, { caller }) => {
     await subsets.require(params.subset).invites.revoke(params.id, describeCaller(caller.identity));
     return {};
   });
@@ -164,10 +168,10 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   const { subsets } = dependencies;
   const members = new MemberHandlers(dependencies);
   const removals = new RemovalHandler(dependencies);
-  serve(api.listMembers, async ({ params, query }) =>
+  serve(memberApi.listMembers, async ({ params, query }) =>
     members.list(subsets.requireServed(params.subset), query),
   );
-  serve(api.getMember, async ({ params }) =>
+  serve(memberApi.getMember, async ({ params }) =>
     members.show(subsets.requireServed(params.subset), params.name),
   );
   serve(getMemberPaths, ({ params }) =>
@@ -176,23 +180,23 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
   serve(introduceMember, ({ params, body }, { caller }) =>
     answerIntroduction(subsets.requireServed(params.subset), body, caller.identity, dependencies),
   );
-  serve(api.removeMember, async ({ params, body }, { caller, signal }) =>
+  serve(memberApi.removeMember, async ({ params, body }, { caller, signal }) =>
     removals.remove(
       subsets.require(params.subset),
       { name: params.name, ...body, actor: describeCaller(caller.identity) },
       signal,
     ),
   );
-  serve(api.confirmMember, async ({ params }, { caller }) => {
+  serve(memberApi.confirmMember, async ({ params }, { caller }) => {
     const { confirmations } = subsets.require(params.subset);
     await confirmations.confirm(params.name, describeCaller(caller.identity));
     return {};
   });
-  serve(api.confirmMembers, async ({ params }, { caller }) => {
+  serve(memberApi.confirmMembers, async ({ params }, { caller }) => {
     const { confirmations } = subsets.require(params.subset);
     return { members: [...(await confirmations.confirmAll(describeCaller(caller.identity)))] };
   });
-  serve(api.unbanMember, async ({ params }, { caller }) => {
+  serve(memberApi.unbanMember, async ({ params }, { caller }) => {
     await subsets
       .require(params.subset)
       .invites.unban(params.name, describeCaller(caller.identity));
@@ -204,7 +208,7 @@ function addMemberRoutes(serve: Serve, dependencies: OperatorRoutesDependencies)
     await orderMove(subsets.require(params.subset), request, dependencies);
     return {};
   });
-  serve(api.recordAlsoIn, async ({ params, body }) => {
+  serve(memberApi.recordAlsoIn, async ({ params, body }) => {
     await recordAlsoIn(
       subsets.require(params.subset),
       { name: params.name, chain: body.chain },

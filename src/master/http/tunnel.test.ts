@@ -11,7 +11,7 @@ import { invite } from '../../../test/support/invite.ts';
 import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
-import { listMembers } from '../../api/endpoints.ts';
+import { listMembers } from '../../api/member-endpoints.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { parseSubsetName } from '../../model/names.ts';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Problem } from '../../api/endpoints.ts';
+import type { Problem } from '../../api/problem.ts';
 import { hostOf, portOf } from '../../model/endpoint.ts';
 import { describeError } from '../../model/error.ts';
 import { parseDnsName } from '../../model/names.ts';

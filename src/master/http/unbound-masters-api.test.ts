@@ -5,7 +5,7 @@ import { MasterBed } from '../../../test/support/master-bed.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { until } from '../../../test/support/until.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { getDirectory } from '../../api/endpoints.ts';
+import { getDirectory } from '../../api/directory-endpoints.ts';
 import { changeKeying, getUnboundHere, getUnboundMasters } from '../../api/key-endpoints.ts';
 import { parseMasterName, parseSubsetName } from '../../model/names.ts';
 import type { KeyingPhase } from '../../model/records/directory.ts';

@@ -8,9 +8,9 @@ import { RunningMaster } from '../../../test/support/running-master.ts';
 import type { ClientSession, SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
 import type { OperatorClient } from '../../api/client/operator-client.ts';
-import { getMember } from '../../api/endpoints.ts';
 import type { MeasuredView } from '../../api/measured-view.ts';
 import type { MasterMeasurement } from '../../api/measuring-messages.ts';
+import { getMember } from '../../api/member-endpoints.ts';
 import {
   getPlacementPolicy,
   removePlacementPolicy,

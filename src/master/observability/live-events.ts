@@ -1,4 +1,4 @@
-import type { LiveEvent } from '../../api/endpoints.ts';
+import type { LiveEvent } from '../../api/status-endpoints.ts';
 
 /** A listener that reads too slowly loses the oldest events beyond these. */
 const maxQueued = 1_000;

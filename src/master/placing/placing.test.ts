@@ -8,7 +8,7 @@ import { placedInvite } from '../../../test/support/placed-invite.ts';
 import { PlacingNode } from '../../../test/support/placing-node.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { until } from '../../../test/support/until.ts';
-import { listInvites, revokeInvite } from '../../api/endpoints.ts';
+import { listInvites, revokeInvite } from '../../api/invite-endpoints.ts';
 import { getPlacementPolicy, setPlacementPolicy } from '../../api/placement-endpoints.ts';
 import { SystemGraph } from '../../core/placement/system-graph.ts';
 import { parseMemberName, parseSubsetName, type SubsetName } from '../../model/names.ts';

@@ -6,7 +6,7 @@ import { startLoneMaster } from '../../../test/support/lone-master.ts';
 import { operatorName } from '../../../test/support/master-bed.ts';
 import { SessionNode } from '../../../test/support/session-client.ts';
 import { until } from '../../../test/support/until.ts';
-import { confirmMember, listMembers } from '../../api/endpoints.ts';
+import { confirmMember, listMembers } from '../../api/member-endpoints.ts';
 import { memberLinkLocal, sealedAddress } from '../../core/addressing.ts';
 import { parseMemberName, parseSubsetName } from '../../model/names.ts';
 import { verifyChain } from '../../trust/certificate-check.ts';

@@ -7,7 +7,8 @@ import { startMemberProcess } from '../../../test/support/member-process.ts';
 import { RunningMaster } from '../../../test/support/running-master.ts';
 import { memberDirectory } from '../../../test/support/running-member.ts';
 import { until } from '../../../test/support/until.ts';
-import { createInvite, getMember, type MemberView } from '../../api/endpoints.ts';
+import { createInvite } from '../../api/invite-endpoints.ts';
+import { getMember, type MemberView } from '../../api/member-endpoints.ts';
 import { orderMove } from '../../api/move-endpoints.ts';
 import { parseMemberName } from '../../model/names.ts';
 

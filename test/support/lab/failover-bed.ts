@@ -6,7 +6,7 @@ import { createLab, type Lab } from '../../../lab/lab.ts';
 import type { Separation } from '../../../lab/separation.ts';
 import type { LabMember } from '../../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
-import type { DirectoryView } from '../../../src/api/endpoints.ts';
+import type { DirectoryView } from '../../../src/api/directory-endpoints.ts';
 import { until } from '../until.ts';
 import { FailoverTraffic, type Flow } from './failover-traffic.ts';
 import { type HanseOutcome, hanseOutcome } from './hanse-outcome.ts';

@@ -6,7 +6,8 @@ import {
   type OperatorClient,
 } from '../../../src/api/client/operator-client.ts';
 import { readOperatorProfile } from '../../../src/api/client/operator-profile.ts';
-import { createInvite, removeMember } from '../../../src/api/endpoints.ts';
+import { createInvite } from '../../../src/api/invite-endpoints.ts';
+import { removeMember } from '../../../src/api/member-endpoints.ts';
 import { type Endpoint, endpointSchema } from '../../../src/model/endpoint.ts';
 import {
   parseMasterName,

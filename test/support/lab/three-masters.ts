@@ -5,7 +5,7 @@ import type { PacketStream, StreamResult } from '../../../lab/packet-stream.ts';
 import type { LabMember } from '../../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../../lab/vpn/member-stream.ts';
-import type { DirectoryView } from '../../../src/api/endpoints.ts';
+import type { DirectoryView } from '../../../src/api/directory-endpoints.ts';
 import type { MembershipStatus } from '../../../src/api/member-local.ts';
 import type { FailoverRecord } from '../../../src/model/records/roll.ts';
 import { until } from '../until.ts';

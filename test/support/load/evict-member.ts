@@ -1,6 +1,6 @@
 import { ClientError } from '../../../src/api/client/client-error.ts';
 import type { OperatorClient } from '../../../src/api/client/operator-client.ts';
-import { removeMember } from '../../../src/api/endpoints.ts';
+import { removeMember } from '../../../src/api/member-endpoints.ts';
 import { parseMemberName, parseSubsetName } from '../../../src/model/names.ts';
 
 /** Resolves when the eviction is durable, whoever has applied it. @throws as `OperatorClient.stream` */

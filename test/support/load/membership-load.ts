@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperatorClient } from '../../../src/api/client/operator-client.ts';
-import { createInvite } from '../../../src/api/endpoints.ts';
+import { createInvite } from '../../../src/api/invite-endpoints.ts';
 import { HanseError } from '../../../src/model/error.ts';
 import { parseSubsetName } from '../../../src/model/names.ts';
 import { evictMember } from './evict-member.ts';

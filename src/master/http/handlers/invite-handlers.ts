@@ -1,5 +1,8 @@
 import type { ReplyOf, RequestOf } from '../../../api/endpoint-definition.ts';
-import type { createInvite as createInviteEndpoint, InviteView } from '../../../api/endpoints.ts';
+import type {
+  createInvite as createInviteEndpoint,
+  InviteView,
+} from '../../../api/invite-endpoints.ts';
 import type {
   createPlacedInvite as placedInvite,
   releasePlace as releaseEndpoint,

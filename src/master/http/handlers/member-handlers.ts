@@ -1,5 +1,5 @@
-import type { MemberSelection, MemberView } from '../../../api/endpoints.ts';
 import type { MeasuredView } from '../../../api/measured-view.ts';
+import type { MemberSelection, MemberView } from '../../../api/member-endpoints.ts';
 import { blockOrdinalOf } from '../../../core/addressing.ts';
 import { preferenceOrder, type ServingMasters } from '../../../core/master-preference.ts';
 import { medianOf } from '../../../core/measuring/round-trips.ts';

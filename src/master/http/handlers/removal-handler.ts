@@ -1,4 +1,4 @@
-import type { RemovalProgress } from '../../../api/endpoints.ts';
+import type { RemovalProgress } from '../../../api/member-endpoints.ts';
 import type { MemberName } from '../../../model/names.ts';
 import type { GatewayKeeper } from '../../gateway/gateway-keeper.ts';
 import type { ActingSubset } from '../../subset/acting-subset.ts';
