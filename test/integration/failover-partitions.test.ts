@@ -20,11 +20,12 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
 
   it('a member without its acting master is served by its backup, and only its own packets notice', async () => {
     const [across, , between] = bed.flows;
+    const standing = await bed.standing([bed.neighbour, bed.outer, bed.far]);
     const traffic = await bed.startTraffic();
     await bed.separate(['near'], ['one']);
     await bed.untilServed(bed.near, 'two');
     assert.equal(await bed.acting('north'), 'one');
-    assert.deepEqual(await bed.whereabouts(bed.neighbour), { traffic: 'one', session: 'one' });
+    await standing.assertHeld();
     await untilShown({ acting: 'one', sessionWith: 'two' });
     await traffic.assertLosses([across.name, between.name]);
   });
