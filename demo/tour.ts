@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Lab } from '../lab/lab.ts';
 import type { LabMember } from '../lab/vpn/lab-member.ts';
 import { LabVpn } from '../lab/vpn/lab-vpn.ts';
@@ -8,6 +9,8 @@ import type { Report } from './report.ts';
 import { evicted, joins, throughputPairs, vpnSpec } from './scenario.ts';
 import { measureThroughput } from './throughput.ts';
 import type { Figures } from './verdict.ts';
+
+const hourMs = 3_600_000;
 
 export interface Outcome {
   readonly vpn: LabVpn;
@@ -130,10 +133,8 @@ export async function stay(
   for (const name of ['web', 'laptop'])
     report.line(`${requireMember(members, name).node.shellCommand}   # a shell in ${name}`);
   report.line(`files and logs: ${lab.directory}`);
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
+  // Node would end while nothing but a signal is waited for.
+  while (!signal.aborted) await delay(hourMs, undefined, { signal }).catch(() => undefined);
 }
 
 function requireMember(members: ReadonlyMap<string, LabMember>, name: string): LabMember {

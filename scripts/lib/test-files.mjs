@@ -10,7 +10,7 @@ const inNetworks = /^(lab|bench|demo|test\/integration)\//;
 const large = /^test\/integration\/(distant|drain|etcd|failover|landing|lying|return)-?/;
 /** Those of them that others would disturb: they measure, or keep the whole machine busy. */
 const alone =
-  /^(lab\/|test\/integration\/(crash|direct-nats|etcd-faults|failover-deaths|measuring|moving|rolling-restart)\.)/;
+  /^(lab\/|demo\/|test\/integration\/(crash|direct-nats|etcd-faults|failover-deaths|measuring|moving|rolling-restart)\.)/;
 
 /**
  * One test file, relative to the repository. Files of one kind run at once, except large networks and
