@@ -55,7 +55,7 @@ export function formatReport(report: Report): string {
 }
 
 /** Three significant digits below a hundred, whole numbers above. */
-export function formatNumber(value: number): string {
+function formatNumber(value: number): string {
   return Math.abs(value) < 100
     ? String(Number(value.toPrecision(3)))
     : Math.round(value).toString();

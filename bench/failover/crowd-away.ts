@@ -12,7 +12,7 @@ export interface Whereabouts {
 /** Rare, because each question takes the crowds' time. */
 const pollMs = 250;
 
-export async function whereaboutsOf(crowds: readonly Crowd[]): Promise<Whereabouts> {
+async function whereaboutsOf(crowds: readonly Crowd[]): Promise<Whereabouts> {
   const reports = await Promise.all(crowds.map((crowd) => crowd.presence()));
   return {
     lost: reports.reduce((sum, { lost }) => sum + lost, 0),

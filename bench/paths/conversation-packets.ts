@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { conversationSets, formatRuleset } from '../../src/host/firewall/ruleset.ts';
+import { begunSets, conversationSets, formatRuleset } from '../../src/host/firewall/ruleset.ts';
 import { createRunner, type Runner } from '../../src/host/runner.ts';
 import { parsePrefix } from '../../src/model/prefix.ts';
 import type { Figure } from '../figure.ts';
@@ -16,7 +16,7 @@ const namespaces = ['bench-client', 'bench-gateway', 'bench-server'] as const;
 
 /**
  * What it costs a packet that it is noted: a flood of small ones from one namespace through another to a third,
- * over plain links, by turns with and without the two rules. Tunnels would cost ten times as much and hide it.
+ * over plain links, by turns with and without the rules that note. Tunnels would cost ten times as much and hide it.
  */
 export async function measurePackets(context: PartContext): Promise<readonly Figure[]> {
   const [client, gateway, server] = await connectNamespaces();
@@ -69,8 +69,11 @@ function rules(): string {
 }
 
 function withoutNotes(ruleset: string): string {
-  const isNote = (line: string): boolean =>
-    Object.values(conversationSets).some((set) => line.includes(`update @${set}`));
+  const notes = [
+    ...Object.values(conversationSets).map((set) => `update @${set}`),
+    ...Object.values(begunSets).map((set) => `add @${set}`),
+  ];
+  const isNote = (line: string): boolean => notes.some((note) => line.includes(note));
   return ruleset
     .split('\n')
     .filter((line) => !isNote(line))
