@@ -40,7 +40,7 @@ export async function ping(
 }
 
 /** @throws Error when ping printed no summary */
-export function parsePing(stdout: string): PingResult {
+function parsePing(stdout: string): PingResult {
   const summary = /^(\d+) packets transmitted, (\d+) received/m.exec(stdout);
   if (!summary) throw new Error(`ping printed no summary:\n${stdout}`);
   const [, sent, received] = summary.map(Number);

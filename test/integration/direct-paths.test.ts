@@ -8,7 +8,8 @@ import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { MemberView } from '../../src/api/member-endpoints.ts';
 import type { MemberPaths } from '../../src/api/path-endpoints.ts';
 import { untilPath, untilPaths } from '../support/lab/direct-path.ts';
-import { isCutOff, reaches } from '../support/lab/reachability.ts';
+import { assertPartedByEviction } from '../support/lab/evicted-member.ts';
+import { reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
 
 const topology = {
@@ -89,14 +90,7 @@ describe('a direct path between members', { timeout: 600_000 }, () => {
     const stream = await startMemberStream(thief, web);
     await untilPaths(thief, web, 'direct');
     await stream.stop();
-    // Its tunnels, routes and keys work on without the daemon, which would take them down.
-    await thief.kill();
-    assert.ok(await reaches(thief, web.ipv4));
-    const evicted = await vpn.hanse(['member', 'evict', thief.reference, '--wait', '20s']);
-    assert.match(evicted, /thief\.north is evicted/);
-    assert.ok(await isCutOff(thief, web.ipv4));
-    assert.ok(await isCutOff(thief, web.ipv6));
-    assert.ok(await isCutOff(web, thief.ipv4));
+    assert.match(await assertPartedByEviction(vpn, thief, web), /thief\.north is evicted/);
     assert.ok(await reaches(laptop, web.ipv4));
   });
 

@@ -7,8 +7,9 @@ import type { LabMember } from '../../lab/vpn/lab-member.ts';
 import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { directPathTo, untilPaths } from '../support/lab/direct-path.ts';
+import { assertPartedByEviction } from '../support/lab/evicted-member.ts';
 import { untilSession, untilTunnel } from '../support/lab/member-session.ts';
-import { isCutOff, reaches } from '../support/lab/reachability.ts';
+import { reaches } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
 
 const topology = {
@@ -115,12 +116,7 @@ describe('members of two subsets with a master each, and one key', { timeout: 60
     const stream = await startMemberStream(thief, laptop);
     await untilPaths(laptop, thief, 'direct');
     await stream.stop();
-    // Its tunnels, routes and keys work on without the daemon, which would take them down.
-    await thief.kill();
-    assert.ok(await reaches(thief, laptop.ipv4));
-    await vpn.hanse(['member', 'evict', thief.reference, '--wait', '20s']);
-    assert.ok(await isCutOff(thief, laptop.ipv4));
-    assert.ok(await isCutOff(laptop, thief.ipv6));
+    await assertPartedByEviction(vpn, thief, laptop);
     assert.equal(await directPathTo(laptop, thief), undefined);
     assert.ok(await reaches(laptop, phone.ipv4));
   });

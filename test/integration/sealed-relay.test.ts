@@ -10,9 +10,9 @@ import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import { hostOf } from '../../src/model/endpoint.ts';
 import { untilPaths } from '../support/lab/direct-path.ts';
+import { assertPartedByEviction } from '../support/lab/evicted-member.ts';
 import { readFigure } from '../support/lab/master-figures.ts';
 import { OpenTraffic } from '../support/lab/open-traffic.ts';
-import { isCutOff } from '../support/lab/reachability.ts';
 import { until } from '../support/until.ts';
 
 const topology = {
@@ -107,10 +107,7 @@ describe('two members behind NATs that cannot be crossed', { timeout: 600_000 },
   });
 
   it('are parted by an eviction', async () => {
-    await phone.kill();
-    await vpn.hanse(['member', 'evict', phone.reference, '--wait', '20s']);
-    assert.ok(await isCutOff(laptop, phone.ipv4));
-    assert.ok(await isCutOff(phone, laptop.ipv6));
+    await assertPartedByEviction(vpn, phone, laptop);
     assert.equal(await readFigure(fra, 'hanse_relayed_pairs'), 0);
   });
 

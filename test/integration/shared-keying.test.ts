@@ -8,8 +8,9 @@ import { LabVpn } from '../../lab/vpn/lab-vpn.ts';
 import { startMemberStream } from '../../lab/vpn/member-stream.ts';
 import type { DirectoryView } from '../../src/api/directory-endpoints.ts';
 import { untilPaths } from '../support/lab/direct-path.ts';
+import { assertPartedByEviction } from '../support/lab/evicted-member.ts';
 import { OpenTraffic } from '../support/lab/open-traffic.ts';
-import { isCutOff, reaches } from '../support/lab/reachability.ts';
+import { reaches } from '../support/lab/reachability.ts';
 
 const topology = {
   sites: [
@@ -98,11 +99,7 @@ describe('one key for all subsets', { timeout: 600_000 }, () => {
     const thief = await vpn.join('thief', 'asia');
     const stream = await startMemberStream(thief, laptop, { port: 7_001 });
     await stream.stop();
-    await thief.kill();
-    assert.ok(await reaches(thief, laptop.ipv4));
-    await vpn.hanse(['member', 'evict', thief.reference, '--wait', '20s']);
-    assert.ok(await isCutOff(thief, laptop.ipv4));
-    assert.ok(await isCutOff(laptop, thief.ipv6));
+    await assertPartedByEviction(vpn, thief, laptop);
     assert.ok(await reaches(laptop, phone.ipv4));
   });
 

@@ -21,7 +21,7 @@ import { ManualClock } from './manual-clock.ts';
 import { MemoryHost } from './memory-host.ts';
 import { memberDirectory } from './running-member.ts';
 
-export const directInterface = 'hnsdirect';
+const directInterface = 'hnsdirect';
 const master = parseMasterName('hansa-1');
 const membership = 'hansa.east';
 /** Of the master, where a relay has one port for each end. */

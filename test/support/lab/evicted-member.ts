@@ -1,11 +1,33 @@
+import assert from 'node:assert/strict';
 import type { LabNode } from '../../../lab/lab-node.ts';
 import type { LabMember } from '../../../lab/vpn/lab-member.ts';
+import type { LabVpn } from '../../../lab/vpn/lab-vpn.ts';
+import { isCutOff, reaches } from './reachability.ts';
 import { vpnInterface } from './vpn-interface.ts';
 
 /*
  * What an evicted member does that keeps its tunnels, routes and keys and has root on its machine. Its daemon
  * would take all that down, so it is killed first.
  */
+
+/**
+ * Evicts a member that keeps all it has, and asserts that nothing passes between it and the other one any more.
+ * @returns what the command has said
+ */
+export async function assertPartedByEviction(
+  vpn: LabVpn,
+  thief: LabMember,
+  other: LabMember,
+): Promise<string> {
+  await thief.kill();
+  assert.ok(await reaches(thief, other.ipv4), 'its tunnels, routes and keys work on');
+  const said = await vpn.hanse(['member', 'evict', thief.reference, '--wait', '20s']);
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    assert.ok(await isCutOff(thief, other[family]), family);
+    assert.ok(await isCutOff(other, thief[family]), family);
+  }
+  return said;
+}
 
 /** Its WireGuard interfaces, in the order of their making. */
 export async function tunnelsOf(node: LabNode): Promise<readonly string[]> {
