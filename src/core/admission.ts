@@ -95,6 +95,13 @@ interface Refusal {
   readonly message: string;
 }
 
+/** Of whoever has not got the invite, or cannot use it any more. */
+export interface InviteRefusal {
+  readonly kind: 'refuse';
+  readonly code: 'bad-token' | 'token-used' | 'token-expired';
+  readonly message: string;
+}
+
 export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
   const { invite, request, roll } = facts;
   if (roll.isBanned(request.identityKey)) {
@@ -107,19 +114,9 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
   if (suspended) return refuse('suspended', describeSuspension(suspended));
   const known = roll.findActiveByIdentity(request.identityKey);
   if (known && known.inviteId === facts.inviteId) return { kind: 'repeat', member: known };
-  if (!invite)
-    return refuse(
-      'token-used',
-      'the invite was revoked, or ended some time ago: ask for a new one',
-    );
-  const foreign = describeForeign(invite.invite, request.identityKey);
-  if (foreign !== undefined) return refuse('bad-token', foreign);
-  if (invite.invite.expiresAtMs <= facts.nowMs) {
-    return refuse(
-      'token-expired',
-      `the invite ended at ${new Date(invite.invite.expiresAtMs).toISOString()}: ask for a new one`,
-    );
-  }
+  if (!invite) return revokedInvite;
+  const refusal = refuseInvite(invite.invite, request.identityKey, facts.nowMs);
+  if (refusal) return refusal;
   const inviteUse = facts.claim ? claimedUse(invite, facts.claim, facts) : nextUse(invite);
   if (typeof inviteUse !== 'number') return inviteUse;
   return (
@@ -129,24 +126,40 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionDecision {
   );
 }
 
-/** What a node is told that the invite is not for; undefined when it may have it. */
-export function describeForeign(
-  { identityKey: invited }: InviteRecord,
+/** Of an invite that is not in the roll: revoked, or forgotten after its end. */
+export const revokedInvite: InviteRefusal = {
+  kind: 'refuse',
+  code: 'token-used',
+  message: 'the invite was revoked, or ended some time ago: ask for a new one',
+};
+
+/** What a node is told that the invite is not for, or not any more; undefined when it may have it. */
+export function refuseInvite(
+  { identityKey: invited, expiresAtMs }: InviteRecord,
   identityKey: IdentityKey,
-): string | undefined {
-  if (invited === undefined || invited === identityKey) return undefined;
-  return 'the invite is for another node, as its identity key says: ask for one of your own';
+  nowMs: number,
+): InviteRefusal | undefined {
+  if (invited !== undefined && invited !== identityKey) {
+    const message =
+      'the invite is for another node, as its identity key says: ask for one of your own';
+    return { kind: 'refuse', code: 'bad-token', message };
+  }
+  if (expiresAtMs > nowMs) return undefined;
+  const message = `the invite ended at ${new Date(expiresAtMs).toISOString()}: ask for a new one`;
+  return { kind: 'refuse', code: 'token-expired', message };
+}
+
+export function refuseUsedUp({ uses }: InviteRecord): InviteRefusal {
+  const message = `the invite has been used ${uses} of ${uses} times: ask for a new one`;
+  return { kind: 'refuse', code: 'token-used', message };
 }
 
 function nextUse(facts: InviteFacts): number | Refusal {
-  const { placedBy, uses } = facts.invite;
+  const { placedBy } = facts.invite;
   if (placedBy !== undefined) {
     return refuse('claim-refused', `the invite is for who was given a place by ${placedBy}`);
   }
-  return (
-    firstFreeUse(facts) ??
-    refuse('token-used', `the invite has been used ${uses} of ${uses} times: ask for a new one`)
-  );
+  return firstFreeUse(facts) ?? refuseUsedUp(facts.invite);
 }
 
 function claimedUse(
@@ -168,9 +181,11 @@ function claimedUse(
   }
   const taken = uses.get(use);
   if (!taken) return use;
-  const isReleased = taken.releasedTurn !== undefined && taken.identityKey === request.identityKey;
-  if (!isReleased) return refuse('token-used', 'somebody has joined by this use of the invite');
-  if (turn > (taken.releasedTurn ?? 0)) return use;
+  const { releasedTurn, identityKey } = taken;
+  if (releasedTurn === undefined || identityKey !== request.identityKey) {
+    return refuse('token-used', 'somebody has joined by this use of the invite');
+  }
+  if (turn > releasedTurn) return use;
   return refuse('claim-refused', 'the place was given up for another one');
 }
 

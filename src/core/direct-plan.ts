@@ -78,10 +78,17 @@ function planPeer(facts: DirectPeerFacts): PeerState {
 }
 
 function planRoutes(owner: DirectOwner, { member, isRouted }: PlannedPeer): readonly RouteState[] {
-  if (!member || !isRouted) return [];
-  const ipv6 = { destination: hostPrefix(member.ipv6), source: owner.ipv6 };
+  return member && isRouted ? hostRoutes(owner, member) : [];
+}
+
+/** To one other member, from the owner's own addresses. */
+export function hostRoutes(
+  owner: Pick<DirectOwner, 'ipv4' | 'ipv6' | 'routesIpv4'>,
+  peer: { readonly ipv4: Address; readonly ipv6: Address },
+): readonly RouteState[] {
+  const ipv6 = { destination: hostPrefix(peer.ipv6), source: owner.ipv6 };
   if (!owner.routesIpv4) return [ipv6];
-  return [{ destination: hostPrefix(member.ipv4), source: owner.ipv4 }, ipv6];
+  return [{ destination: hostPrefix(peer.ipv4), source: owner.ipv4 }, ipv6];
 }
 
 /**

@@ -120,7 +120,7 @@ export function rendezvousPort({ wireguard }: MasterRecord): number {
 const dummyIpv4 = parseAddress('192.0.0.8');
 
 /** Whether the subset's members may be using that master. */
-function servedBy({ acting, backups }: SubsetRecord, master: MasterName): boolean {
+export function servedBy({ acting, backups }: SubsetRecord, master: MasterName): boolean {
   return acting === master || backups.includes(master);
 }
 

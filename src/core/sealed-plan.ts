@@ -7,6 +7,7 @@ import type {
   WireguardPublicKey,
 } from '../model/wireguard-key.ts';
 import { masterAddressIndex, sealedAddress } from './addressing.ts';
+import { hostRoutes } from './direct-plan.ts';
 
 /*
  * Sealed tunnels: WireGuard from member to member, whose packets travel inside the tunnels to the
@@ -115,10 +116,4 @@ function planPeer(peer: SealedPeerFacts): PeerState {
     allowedIps: [peer.ipv4, peer.ipv6].map(hostPrefix),
     ...(peer.isKeptAlive ? { keepaliveSeconds: sealedKeepaliveSeconds } : {}),
   };
-}
-
-function hostRoutes(owner: SealedOwner, peer: SealedPeerFacts): readonly RouteState[] {
-  const ipv6 = { destination: hostPrefix(peer.ipv6), source: owner.ipv6 };
-  if (!owner.routesIpv4) return [ipv6];
-  return [{ destination: hostPrefix(peer.ipv4), source: owner.ipv4 }, ipv6];
 }

@@ -1,4 +1,4 @@
-import { type Address, familyOf, hostPrefix, prefixBits } from '../model/prefix.ts';
+import { type Address, familyOf, hostPrefix, prefixBits, prefixSize } from '../model/prefix.ts';
 import type { SubsetRecord } from '../model/records/directory.ts';
 
 interface Range {
@@ -22,9 +22,8 @@ export function createSubsetFinder(subsets: readonly SubsetRecord[]): SubsetFind
 }
 
 function rangeOf(subset: SubsetRecord, block: SubsetRecord['ipv6Block']): Range {
-  const { family, first, length } = prefixBits(block);
-  const size = 1n << BigInt((family === 4 ? 32 : 128) - length);
-  return { first, last: first + size - 1n, subset };
+  const bits = prefixBits(block);
+  return { first: bits.first, last: bits.first + prefixSize(bits) - 1n, subset };
 }
 
 function inOrder(ranges: readonly Range[]): readonly Range[] {

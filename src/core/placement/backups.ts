@@ -60,7 +60,7 @@ export function rankBackups(
 }
 
 /** Where the members are; the rules are the same for all who are in one place. */
-export function jurisdictionsOf(
+function jurisdictionsOf(
   members: readonly PreparedMember[],
 ): ReadonlySet<PreparedMember['jurisdiction']> {
   return new Set(members.map(({ jurisdiction }) => jurisdiction));

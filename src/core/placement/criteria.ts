@@ -90,11 +90,16 @@ function pricePerGb({ site }: PreparedMember, master: PreparedMaster): number {
   return master.pricePerGb + (link ?? 0);
 }
 
+/** All others are better when they are smaller. */
+export function isFloor(name: CriterionName): name is 'bandwidthMbit' {
+  return name === 'bandwidthMbit';
+}
+
 /** The hard limit of a criterion, and whether a value keeps to it. */
 export function limitOf(policy: CriteriaPolicy, name: CriterionName): number | undefined {
-  return name === 'bandwidthMbit' ? policy.bandwidthMbit.atLeast : policy[name].atMost;
+  return isFloor(name) ? policy.bandwidthMbit.atLeast : policy[name].atMost;
 }
 
 export function keepsLimit(name: CriterionName, value: number, limit: number): boolean {
-  return name === 'bandwidthMbit' ? value >= limit : value <= limit;
+  return isFloor(name) ? value >= limit : value <= limit;
 }

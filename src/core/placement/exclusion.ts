@@ -1,6 +1,6 @@
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import type { CountryCode } from './country-codes.ts';
-import type { CriterionName } from './criteria.ts';
+import { type CriterionName, isFloor } from './criteria.ts';
 
 /** What is governed by a jurisdiction rule. */
 export type Governed = 'traffic' | 'records';
@@ -63,7 +63,7 @@ function describePin({ master, subset }: Extract<Exclusion, { kind: 'pinned' }>)
 
 function describeLimit(exclusion: Extract<Exclusion, { kind: 'limit' }>): string {
   const { criterion, value, limit, isAssumed } = exclusion;
-  const side = criterion === 'bandwidthMbit' ? 'at least' : 'at most';
+  const side = isFloor(criterion) ? 'at least' : 'at most';
   const verb = isAssumed ? 'is taken to be' : 'is';
   return `its ${criterion} ${verb} ${Number(value.toPrecision(6))}, and ${side} ${limit} is allowed`;
 }
