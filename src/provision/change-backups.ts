@@ -15,7 +15,7 @@ import { withRollStore } from './regional-store.ts';
 import { openRoot } from './root-key.ts';
 import { readSealingKey } from './sealing-key-file.ts';
 import { requireServing } from './serving-masters.ts';
-import { grantAuthority } from './subset-authority.ts';
+import { grantAuthorities } from './subset-authority.ts';
 
 export interface BackupsOptions {
   readonly subset: SubsetName;
@@ -116,7 +116,7 @@ async function prepareAuthorities(
     entries.some(({ key }) => key === authorityKey(subset, master));
   const added = backups.filter((master) => !before.backups.includes(master) || !has(master));
   const grant = { vpn, subset: before, subsets, root, sealingKey, nowMs };
-  const then = await Promise.all(added.map((master) => grantAuthority(master, grant)));
+  const then = await grantAuthorities(added, grant);
   if (then.length > 0) await rolls.transact({ if: [], then });
   const kept = new Set([before.acting, ...backups].map((master) => authorityKey(subset, master)));
   return entries.filter(({ key }) => !kept.has(key));

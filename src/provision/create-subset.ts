@@ -13,7 +13,7 @@ import { withRollStore } from './regional-store.ts';
 import { openRoot } from './root-key.ts';
 import { readSealingKey } from './sealing-key-file.ts';
 import { requireServing } from './serving-masters.ts';
-import { grantAuthority } from './subset-authority.ts';
+import { grantAuthorities } from './subset-authority.ts';
 
 export interface SubsetOptions {
   readonly name: SubsetName;
@@ -85,7 +85,7 @@ async function planRoll(
   const masters = [subset.acting, ...subset.backups];
   return {
     key: firstGroupKey(subsetKeyKey(subset.name, 1), sealingKey, nowMs),
-    authorities: await Promise.all(masters.map((master) => grantAuthority(master, grant))),
+    authorities: await grantAuthorities(masters, grant),
   };
 }
 

@@ -1,6 +1,6 @@
+import { servedBy } from '../core/gateway-plan.ts';
 import type { MasterName, SubsetName } from '../model/names.ts';
 import { decodeRecord } from '../model/records/codec.ts';
-import type { SubsetRecord } from '../model/records/directory.ts';
 import { authorityRecordSchema } from '../model/records/roll.ts';
 import { authorityKey } from '../store/keys.ts';
 import { RollStores } from '../store/roll-stores.ts';
@@ -31,7 +31,7 @@ export async function renewAuthorities(
   { vpn, subsets }: DirectoryRecords,
   { directory, store, nowMs }: ProvisionDependencies,
 ): Promise<readonly SubsetName[]> {
-  const served = subsets.filter((subset) => serves(master, subset));
+  const served = subsets.filter((subset) => servedBy(subset, master));
   if (served.length === 0) return [];
   const sealingKey = await readSealingKey(directory.sealingKey);
   await using stores = new RollStores({ directory: store, urls: regionStoreUrls });
@@ -40,10 +40,6 @@ export async function renewAuthorities(
     await renewAuthority(master, grant, await stores.of(subset));
   }
   return served.map(({ name }) => name);
-}
-
-function serves(master: MasterName, { acting, backups }: SubsetRecord): boolean {
-  return acting === master || backups.includes(master);
 }
 
 async function renewAuthority(

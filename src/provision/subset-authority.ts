@@ -1,5 +1,6 @@
 import { bindsAll } from '../core/address-binding.ts';
 import { subsetIpv6Block } from '../core/addressing.ts';
+import { blocksOf } from '../core/gateway-plan.ts';
 import type { MasterName, SubsetName } from '../model/names.ts';
 import { prefixesOverlap } from '../model/prefix.ts';
 import { encodeRecord } from '../model/records/codec.ts';
@@ -35,8 +36,24 @@ export async function grantAuthority(
   grant: AuthorityGrant,
   before?: AuthorityRecord,
 ): Promise<Operation> {
-  const { vpn, subset, root, sealingKey, nowMs } = grant;
   requireOwnBlocks(grant);
+  return issueAuthority(master, grant, before);
+}
+
+/** The same for several masters that have none. @throws ProvisionError `overlap` */
+export async function grantAuthorities(
+  masters: readonly MasterName[],
+  grant: AuthorityGrant,
+): Promise<readonly Operation[]> {
+  if (masters.length > 0) requireOwnBlocks(grant);
+  return Promise.all(masters.map((master) => issueAuthority(master, grant)));
+}
+
+async function issueAuthority(
+  master: MasterName,
+  { vpn, subset, root, sealingKey, nowMs }: AuthorityGrant,
+  before?: AuthorityRecord,
+): Promise<Operation> {
   requireKeptBlocks(subset, before);
   const key = authorityKey(subset.name, master);
   const credentials = await issueIntermediate({
@@ -63,7 +80,7 @@ function requireOwnBlocks({ vpn, subset, subsets }: AuthorityGrant): void {
   const blocks = [ipv6Block, ...ipv4Blocks];
   for (const other of subsets) {
     if (other.name === name) continue;
-    const theirs = [other.ipv6Block, ...other.ipv4Blocks];
+    const theirs = blocksOf(other);
     const common = blocks.find((block) => theirs.some((their) => prefixesOverlap(block, their)));
     if (common === undefined) continue;
     throw overlap(name, `${common} of ${name} overlaps a block of ${other.name}`);
