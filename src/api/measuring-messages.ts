@@ -45,7 +45,7 @@ const mbit = z.number().nonnegative().max(1_000_000);
  * - `answers`: within its last round. `silent`: it did before, or never.
  * - `none`: the master says that it answers no STUN. `untried`: not measured yet.
  */
-export const stunStateSchema = z.enum(['answers', 'silent', 'none', 'untried']);
+const stunStateSchema = z.enum(['answers', 'silent', 'none', 'untried']);
 
 /** What a member has measured of one master. */
 export const masterMeasurementSchema = z.object({

@@ -8,6 +8,7 @@ import {
 } from '../model/names.ts';
 import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import { keyingPhaseSchema } from '../model/records/directory.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 import { epochSchema } from '../model/wireguard-key.ts';
 import { directPathSchema } from './direct-messages.ts';
 import { timeMs } from './endpoint-parts.ts';
@@ -15,7 +16,7 @@ import { problemSchema } from './problem.ts';
 
 /*
  * What a member's daemon answers on its local socket: HTTP over `member.sock` in the member's
- * directory. Whoever may open the socket may do all of it. Failures are a `Problem` (endpoints.ts).
+ * directory. Whoever may open the socket may do all of it. Failures are a `Problem` (problem.ts).
  */
 
 /** A request to the local socket, defined once for both ends. */
@@ -170,7 +171,7 @@ export const localStatus = defineLocal({
 export const localJoin = defineLocal({
   method: 'POST',
   path: '/v1/join',
-  body: z.object({ token: z.string().max(4_096), name: memberNameSchema.optional() }),
+  body: z.object({ token: tokenTextSchema, name: memberNameSchema.optional() }),
   response: z.object({
     membership: membershipNameSchema,
     name: memberNameSchema,

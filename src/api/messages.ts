@@ -10,6 +10,7 @@ import { addressSchema, prefixSchema } from '../model/prefix.ts';
 import { keyingModeSchema, keyingPhaseSchema } from '../model/records/directory.ts';
 import { chainSchema } from '../model/records/parts.ts';
 import { memberKeysSchema } from '../model/records/roll.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 import { epochSchema, groupKeySchema } from '../model/wireguard-key.ts';
 import {
   directContactSchema,
@@ -48,7 +49,7 @@ const spreadMsSchema = z.number().int().min(0).max(120_000);
 
 const joinSchema = z.object({
   type: z.literal('join'),
-  token: z.string().max(4_096),
+  token: tokenTextSchema,
   /** What it would like to be called; an invite that names somebody overrides it. */
   name: memberNameSchema,
   keys: memberKeysSchema,

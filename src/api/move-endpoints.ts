@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { longestGraceMs } from '../model/grace-period.ts';
 import { identityKeySchema } from '../model/records/parts.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 import { defineEndpoint } from './endpoint-definition.ts';
 import { done, nothing, ofMember, timeMs } from './endpoint-parts.ts';
 import { movedSchema, notMovedSchema } from './move-messages.ts';
@@ -19,7 +20,7 @@ export const orderMove = defineEndpoint({
   params: ofMember,
   query: nothing,
   body: z.object({
-    token: z.string().max(4_096),
+    token: tokenTextSchema,
     /** How long the old addresses work once the new ones do. */
     graceMs: timeMs.max(longestGraceMs),
   }),

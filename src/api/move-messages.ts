@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { longestGraceMs } from '../model/grace-period.ts';
 import { chainSchema } from '../model/records/parts.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 
 /*
  * Messages about moving to another subset. A master sends `move` only to members whose `hello` says
@@ -11,7 +12,7 @@ import { chainSchema } from '../model/records/parts.ts';
 /** The member is to move to the subset of the invite, and to leave this one when the grace period is over. */
 export const moveSchema = z.object({
   type: z.literal('move'),
-  token: z.string().max(4_096),
+  token: tokenTextSchema,
   graceMs: z.number().int().min(0).max(longestGraceMs),
 });
 export type MoveMessage = z.infer<typeof moveSchema>;

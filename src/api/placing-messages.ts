@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { endpointSchema } from '../model/endpoint.ts';
 import { masterNameSchema, memberNameSchema, subsetNameSchema } from '../model/names.ts';
 import { maxCandidateSubsets, memberKeysSchema } from '../model/records/roll.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 import { measurementsSchema } from './measuring-messages.ts';
 
 /*
@@ -10,16 +11,14 @@ import { measurementsSchema } from './measuring-messages.ts';
  * where it is placed.
  */
 
-const tokenSchema = z.string().max(4_096);
-
 /** Asks whom to measure; answered with `candidates`. */
-export const findPlaceSchema = z.object({ type: z.literal('find-place'), token: tokenSchema });
+export const findPlaceSchema = z.object({ type: z.literal('find-place'), token: tokenTextSchema });
 export type FindPlaceMessage = z.infer<typeof findPlaceSchema>;
 
 /** Asks for a place; answered with `placed`. */
 export const askPlaceSchema = z.object({
   type: z.literal('ask-place'),
-  token: tokenSchema,
+  token: tokenTextSchema,
   /** As in `join`. */
   name: memberNameSchema,
   /** What it has measured. */
@@ -32,7 +31,7 @@ export type AskPlaceMessage = z.infer<typeof askPlaceSchema>;
 /** Joins where it is placed; answered as `join` is. */
 export const landSchema = z.object({
   type: z.literal('land'),
-  claim: tokenSchema,
+  claim: tokenTextSchema,
   name: memberNameSchema,
   keys: memberKeysSchema,
 });
@@ -49,7 +48,7 @@ const scoredSchema = z.object({
 export const placedSchema = scoredSchema.extend({
   type: z.literal('placed'),
   /** To be presented there, by this node only. */
-  claim: tokenSchema,
+  claim: tokenTextSchema,
   /** The subset's masters, the acting one first. */
   control: z
     .array(z.object({ master: masterNameSchema, endpoint: endpointSchema }))

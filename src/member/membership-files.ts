@@ -11,6 +11,7 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import { chainSchema } from '../model/records/parts.ts';
+import { tokenTextSchema } from '../model/token-text.ts';
 import { wireguardPrivateKeySchema, wireguardPublicKeySchema } from '../model/wireguard-key.ts';
 import { privateDirectoryMode, removeDurably } from '../runtime/durable-file.ts';
 import { mastersOf } from './master-trust.ts';
@@ -30,7 +31,7 @@ export const keyPairsSchema = z.object({ acting: keyPairSchema });
 const pendingJoinSchema = z.object({
   version: z.literal(1),
   startedAtMs: timeMs,
-  token: z.string().max(4_096),
+  token: tokenTextSchema,
   name: memberNameSchema,
   keys: keyPairsSchema,
 });

@@ -10,6 +10,7 @@ import {
   type VpnName,
   vpnNameSchema,
 } from '../model/names.ts';
+import { maxTokenLength } from '../model/token-text.ts';
 import type { Issuer } from './certificate-authority.ts';
 import {
   type CompactForm,
@@ -32,7 +33,7 @@ const form: CompactForm = {
   missingPrefix: 'it must start with "hanse_", as "hanse invite create" prints it',
   remedy: 'copy the whole token again',
   // It is pasted into a terminal, and sent in a message that allows this much.
-  maxLength: 4_096,
+  maxLength: maxTokenLength,
 };
 
 const headerSchema = z.strictObject({

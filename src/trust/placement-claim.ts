@@ -8,6 +8,7 @@ import {
   vpnNameSchema,
 } from '../model/names.ts';
 import { type IdentityKey, identityKeySchema } from '../model/records/parts.ts';
+import { maxTokenLength } from '../model/token-text.ts';
 import type { Issuer } from './certificate-authority.ts';
 import { verifyIntermediate } from './certificate-check.ts';
 import {
@@ -30,7 +31,7 @@ const form: CompactForm = {
   prefix: 'hanse-claim_',
   missingPrefix: 'it must start with "hanse-claim_"',
   remedy: 'ask for another place',
-  maxLength: 4_096,
+  maxLength: maxTokenLength,
 };
 
 const headerSchema = z.strictObject({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { placedSchema } from '../../api/placing-messages.ts';
 import { memberNameSchema, subsetNameSchema } from '../../model/names.ts';
 import { maxCandidateSubsets } from '../../model/records/roll.ts';
+import { tokenTextSchema } from '../../model/token-text.ts';
 import { keyPairsSchema } from '../membership-files.ts';
 import { StateFile } from '../state-file.ts';
 
@@ -16,7 +17,7 @@ export type GivenPlace = z.infer<typeof givenPlaceSchema>;
 const landingSchema = z.object({
   version: z.literal(1),
   startedAtMs: z.number().int().nonnegative(),
-  token: z.string().max(4_096),
+  token: tokenTextSchema,
   name: memberNameSchema,
   keys: keyPairsSchema,
   /** The last one; absent before the first. */

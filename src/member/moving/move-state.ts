@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { longestGraceMs } from '../../model/grace-period.ts';
 import { subsetNameSchema } from '../../model/names.ts';
+import { tokenTextSchema } from '../../model/token-text.ts';
 
 const timeMs = z.number().int().nonnegative();
 /** Which order it is, and where to. */
@@ -20,7 +21,7 @@ export const moveStateSchema = z.discriminatedUnion('stage', [
   z.object({
     stage: z.literal('joining'),
     ...order,
-    token: z.string().max(4_096),
+    token: tokenTextSchema,
     graceMs: timeMs.max(longestGraceMs),
     /** When it was taken up, or the first of the orders to the same subset that it goes on with. */
     sinceMs: timeMs,

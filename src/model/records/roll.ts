@@ -7,6 +7,7 @@ import {
   subsetNameSchema,
 } from '../names.ts';
 import { addressSchema } from '../prefix.ts';
+import { tokenTextSchema } from '../token-text.ts';
 import { wireguardPublicKeySchema } from '../wireguard-key.ts';
 import { actingChangeSchema } from './directory.ts';
 import { identityKeySchema, pem, sealed, timeMs } from './parts.ts';
@@ -98,7 +99,7 @@ export const moveOrderSchema = z.object({
   /** Of the token: which order it is. */
   inviteId: z.uuid(),
   /** No secret: it admits the member's own identity key alone. */
-  token: z.string().max(4_096),
+  token: tokenTextSchema,
   /** How long it stays here once it is there. */
   graceMs: timeMs.max(longestGraceMs),
   orderedAtMs: timeMs,
