@@ -89,9 +89,6 @@ export const moveWaitOption = (): Option =>
     .argParser(duration)
     .default(duration('60s'), '60s');
 
-export const subsetOption = (): Option =>
-  new Option('--subset <name>', 'the subset').makeOptionMandatory();
-
 export const asLinksOption = (): Option =>
   new Option(
     '--as-links <file>',

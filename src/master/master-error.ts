@@ -2,14 +2,14 @@ import { HanseError } from '../model/error.ts';
 
 /**
  * - `not-acting`: this master does not act for the subset, or no longer. Fields: `subset`, `acting`. Retryable at the acting one.
- * - `conflict`: somebody changed the record at the same time; retryable. Fields: `key`.
+ * - `conflict`: somebody changed the record at the same time; retryable where it says so. Fields: `key`, or `revision` of the placement policy.
  * - `no-such-subset`, `no-such-member`, `no-such-invite`, `no-such-operator`: Fields: the name.
  * - `not-connected`: the member has no session here. Fields: `member`.
  * - `not-active`: the member is not in the roll any more. Fields: `member`, `state`.
  * - `suspended`: the member waits for an operator's confirmation; retryable. Fields: `member`, `subset`.
  * - `refused`: a rule of membership says no; the message says which. Fields: `reason`.
  * - `not-permitted`: the caller's certificate does not allow it.
- * - `busy`: too much was asked for now; retryable. Fields: `reason`.
+ * - `busy`: it cannot be done just now, as too much was asked or other masters have not told yet; retryable. Fields: `reason`.
  * - `port-taken`: the master cannot listen where it is configured to. Fields: `port`.
  * - `unreadable-policy`: what places members is not known here; retryable, at another master or when this one is updated. Fields: `revision`.
  * - `no-authority`: the store has no intermediate for this master and subset. Fields: `subset`, `master`.

@@ -72,7 +72,7 @@ export interface MasterDependencies {
   readonly underlay: Underlay;
   /** Absent where nobody has to know where an address is. */
   readonly places?: PlaceLookup;
-  readonly asPaths?: AsPaths;
+  readonly asPaths?: AsPaths | undefined;
   /** Absent where this master relays nothing. */
   readonly createRelay?: (() => Promise<Relay>) | undefined;
   /** Ends when the master stops. */

@@ -153,7 +153,7 @@ export class Membership implements MembershipGate {
     const own = this.#served(subset).roll.findByWireguardKey(key);
     // After the VPN has left the keying mode with one key, its members part by themselves, without a loss.
     if (own || !directory.sharedKey) return own?.state === 'active';
-    if (directory.sharedKey.departed.some((departed) => departed.key === key)) return false;
+    if (directory.hasDeparted(key)) return false;
     const others = subsets.serving().flatMap(({ roll }) => roll.findByWireguardKey(key) ?? []);
     return others.every(({ state }) => state === 'active');
   }

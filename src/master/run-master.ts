@@ -78,7 +78,7 @@ export async function runMaster(config: MasterConfig, signal: AbortSignal): Prom
     systems: config.asDatabase,
   });
   const { asLinks } = config;
-  const asPaths = new AsPaths(asLinks === undefined ? undefined : await readSystemGraph(asLinks));
+  const asPaths = asLinks === undefined ? undefined : new AsPaths(await readSystemGraph(asLinks));
   const observe = (operation: string, seconds: number): void =>
     metrics.storeOperation(operation, seconds);
   const store = cleanup.use(await openStore(config.store, { log, observe }));

@@ -38,6 +38,11 @@ export function parsePrefix(text: string): Prefix {
   return canonical as Prefix;
 }
 
+/** Where a connection comes from, as Node tells it; undefined when that is no address. */
+export function addressOfRemote(remote: string): Address | undefined {
+  return addressSchema.safeParse(remote.replace(/^::ffff:/, '')).data;
+}
+
 export function parseAddress(text: string): Address {
   const canonical = canonicalAddress(text);
   if (canonical === undefined)

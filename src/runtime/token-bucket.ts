@@ -1,3 +1,8 @@
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
 /** Lets through `perSecond` on average and `burst` at once; for rates that somebody else decides. */
 export class TokenBucket {
   readonly #perSecond: number;
@@ -5,7 +10,7 @@ export class TokenBucket {
   #tokens: number;
   #atMs: number;
 
-  constructor(options: { readonly perSecond: number; readonly burst: number }, nowMs: number) {
+  constructor(options: Rate, nowMs: number) {
     this.#perSecond = options.perSecond;
     this.#burst = options.burst;
     this.#tokens = options.burst;
@@ -23,4 +28,21 @@ export class TokenBucket {
     this.#tokens -= 1;
     return true;
   }
+}
+
+interface Buckets<Key> {
+  get(key: Key): TokenBucket | undefined;
+  set(key: Key, bucket: TokenBucket): unknown;
+}
+
+/** The bucket of one of several whose rates are limited each; made when it is the first time. */
+export function bucketOf<Key>(
+  buckets: Buckets<Key>,
+  key: Key,
+  rate: Rate,
+  nowMs: number,
+): TokenBucket {
+  const bucket = buckets.get(key) ?? new TokenBucket(rate, nowMs);
+  buckets.set(key, bucket);
+  return bucket;
 }

@@ -4,7 +4,7 @@ import { InvalidInputError } from '../../model/error.ts';
 import { parseConfig } from '../../runtime/config-text.ts';
 
 /**
- * Reads a daemon's configuration or a policy; see `parseConfig`.
+ * Reads a daemon's configuration; see `parseConfig`.
  * @throws InvalidInputError when there is no such file, and as `parseConfig`
  */
 export async function readConfigFile<S extends z.ZodType>(

@@ -122,6 +122,11 @@ export class Directory {
     return { home: record.acting, acting, backups: record.backups, drained: this.drained };
   }
 
+  /** Whether somebody with that key has left lately, in any subset, while all have one key. */
+  hasDeparted(key: WireguardPublicKey): boolean {
+    return this.sharedKey?.departed.some((departed) => departed.key === key) ?? false;
+  }
+
   /** The subsets that the master serves: as their home master, or as a backup. */
   servedBy(master: MasterName): readonly SubsetRecord[] {
     return this.subsetRecords().filter(({ name }) => this.isServing(master, name));

@@ -28,6 +28,11 @@ export interface Sight {
   readonly isReconnected: boolean;
 }
 
+/** Whether a packet between them has come by lately. */
+export function isTalking({ seenMs }: Pick<Acquaintance, 'seenMs'>, nowMs: number): boolean {
+  return nowMs - seenMs <= goneMs;
+}
+
 /**
  * A packet between the two came by, of which the kernel tells for some seconds after.
  * @param sessionsSinceMs when the younger one of the sessions that are here was begun
@@ -37,7 +42,7 @@ export function sawThem(
   sessionsSinceMs: number,
   nowMs: number,
 ): Sight {
-  if (!before || nowMs - before.seenMs > goneMs) {
+  if (!before || !isTalking(before, nowMs)) {
     return { begin: true, attempts: 1, isReconnected: false };
   }
   const { phase, sinceMs, askedMs, attempts } = before;

@@ -1,13 +1,39 @@
 import type { MemberPresence } from '../../api/path-endpoints.ts';
 import type { MasterName } from '../../model/names.ts';
+import type { Address } from '../../model/prefix.ts';
+import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
+import type { ServedSubset } from '../subset/served-subset.ts';
 import type { OtherMasters, Stranger } from './other-masters.ts';
 import type { MemberPlace, Whereabouts } from './whereabouts.ts';
 
 export interface AskingMemberDependencies {
   readonly directory: Pick<Directory, 'isServing'>;
   readonly whereabouts: Whereabouts;
+}
+
+/** @throws MasterError `refused` where subsets have keys of their own */
+export function requireOneKey({ keyingPhase }: Pick<Directory, 'keyingPhase'>): void {
+  if (keyingPhase !== 'per-subset') return;
+  throw new MasterError('members of different subsets have no key in common in this VPN', {
+    code: 'refused',
+  });
+}
+
+/** The member of the subset that is asked for. @throws MasterError `no-such-member` */
+export function memberAt(
+  { subset }: ServedSubset,
+  address: Address,
+  whereabouts: Whereabouts,
+): MemberRecord {
+  const place = whereabouts.placeAt(address);
+  const member = place?.subset.name === subset ? whereabouts.memberAt(place) : undefined;
+  if (member) return member;
+  throw new MasterError(`no member of ${subset} has the address ${address}`, {
+    code: 'no-such-member',
+    fields: { address, subset },
+  });
 }
 
 /**

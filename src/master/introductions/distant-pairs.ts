@@ -2,17 +2,16 @@ import { maxCandidates, maxDirectPeers } from '../../api/direct-messages.ts';
 import type { IntroductionRequest, MemberPresence } from '../../api/path-endpoints.ts';
 import { candidatesOf } from '../../core/direct-candidates.ts';
 import type { MasterName } from '../../model/names.ts';
-import type { Address } from '../../model/prefix.ts';
 import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { TokenBucket } from '../../runtime/token-bucket.ts';
+import { bucketOf, type TokenBucket } from '../../runtime/token-bucket.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
 import type { MemberSession } from '../session/member-session.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { ServedSubset } from '../subset/served-subset.ts';
-import { type Acquaintance, isForgotten, type Sight, sawThem } from './acquaintance.ts';
-import { identifyAsking, placeOfAsking } from './asking-member.ts';
+import { type Acquaintance, isForgotten, isTalking, type Sight, sawThem } from './acquaintance.ts';
+import { identifyAsking, memberAt, placeOfAsking, requireOneKey } from './asking-member.ts';
 import type { Meetings, Sightings } from './meetings.ts';
 import type { OtherMasters, Stranger } from './other-masters.ts';
 import { presenceOf, tell } from './presentation.ts';
@@ -46,8 +45,6 @@ const answerRate = { perSecond: 500, burst: 2_000 };
 /** The other end's packets may be seen a look, and a round trip, later. */
 const sightingMs = 1_000;
 const sightingPollMs = 50;
-/** The kernel remembers a packet for five seconds. */
-const talkingMs = 8_000;
 /** A master that keeps to its own pace has lost sight of the same two before it asks again, or its member has connected anew: both take longer. */
 const answerAgainMs = 2_000;
 
@@ -114,8 +111,8 @@ export class DistantPairs {
     from: MasterName,
   ): Promise<MemberPresence> {
     if (!this.#isWithinRate(from)) throw busy(`${from} asks for too many introductions`);
-    this.#requireOneKey();
-    const member = this.#memberAt(served, address);
+    requireOneKey(this.#dependencies.directory);
+    const member = memberAt(served, address, this.#dependencies.whereabouts);
     this.#requireSession(member);
     const place = placeOfAsking(other, from, this.#dependencies);
     const entry = await this.#awaitSight(member, place);
@@ -155,7 +152,7 @@ export class DistantPairs {
 
   /** The one that is told first leaves the other one a moment to be there. */
   #introduceTo(member: MemberRecord, stranger: Stranger, sightings: Sightings): MemberPresence {
-    this.#requireOneKey();
+    requireOneKey(this.#dependencies.directory);
     const session = this.#requireSession(member);
     const own = this.#presence(member, sightings);
     if (!own) throw notHere(member);
@@ -184,23 +181,12 @@ export class DistantPairs {
     const { clock } = this.#dependencies;
     for (let waitedMs = 0; waitedMs <= sightingMs; waitedMs += sightingPollMs) {
       const entry = this.#entries.get(idOf(member, place));
-      if (entry && clock.nowMs() - entry.acquaintance.seenMs <= talkingMs) return entry;
+      if (entry && isTalking(entry.acquaintance, clock.nowMs())) return entry;
       await clock.sleep(sightingPollMs);
     }
     throw new MasterError(`${member.name} has not sent anything to ${place.ipv6}`, {
       code: 'refused',
       retryable: true,
-    });
-  }
-
-  #memberAt({ subset }: ServedSubset, address: Address): MemberRecord {
-    const { whereabouts } = this.#dependencies;
-    const place = whereabouts.placeAt(address);
-    const member = place?.subset.name === subset ? whereabouts.memberAt(place) : undefined;
-    if (member) return member;
-    throw new MasterError(`no member of ${subset} has the address ${address}`, {
-      code: 'no-such-member',
-      fields: { address, subset },
     });
   }
 
@@ -215,27 +201,16 @@ export class DistantPairs {
     return this.#dependencies.directory.keyingPhase !== 'per-subset';
   }
 
-  #requireOneKey(): void {
-    if (this.#haveOneKey) return;
-    throw new MasterError('members of different subsets have no key in common in this VPN', {
-      code: 'refused',
-    });
-  }
-
   #mayBegin(member: MemberRecord): boolean {
     const session = this.#dependencies.hub.find(member.subset, member.name);
     if (!session?.direct.hasRoom) return false;
     const nowMs = this.#dependencies.clock.monotonicMs();
-    const bucket = this.#begun.get(session) ?? new TokenBucket(beginRate, nowMs);
-    this.#begun.set(session, bucket);
-    return bucket.take(nowMs);
+    return bucketOf(this.#begun, session, beginRate, nowMs).take(nowMs);
   }
 
   #isWithinRate(from: MasterName): boolean {
     const nowMs = this.#dependencies.clock.monotonicMs();
-    const bucket = this.#asked.get(from) ?? new TokenBucket(answerRate, nowMs);
-    this.#asked.set(from, bucket);
-    return bucket.take(nowMs);
+    return bucketOf(this.#asked, from, answerRate, nowMs).take(nowMs);
   }
 }
 

@@ -82,8 +82,7 @@ export class OtherMasters {
 
   /** To be asked again after every wait: whoever leaves is withdrawn once, from those that were told of it by then. */
   hasLeft(key: WireguardPublicKey): boolean {
-    const departed = this.#dependencies.directory.sharedKey?.departed ?? [];
-    return departed.some((departure) => departure.key === key);
+    return this.#dependencies.directory.hasDeparted(key);
   }
 
   async #verify({ chain }: MemberPresence): Promise<CheckedLeaf> {

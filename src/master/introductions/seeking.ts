@@ -4,13 +4,13 @@ import type { MasterName, MemberName, SubsetName } from '../../model/names.ts';
 import type { Address } from '../../model/prefix.ts';
 import type { MemberRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { TokenBucket } from '../../runtime/token-bucket.ts';
+import { bucketOf, type TokenBucket } from '../../runtime/token-bucket.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MasterError } from '../master-error.ts';
 import type { MemberSession } from '../session/member-session.ts';
 import type { SessionHub } from '../session/session-hub.ts';
 import type { ServedSubset } from '../subset/served-subset.ts';
-import { identifyAsking, placeOfAsking } from './asking-member.ts';
+import { identifyAsking, memberAt, placeOfAsking, requireOneKey } from './asking-member.ts';
 import type { OtherMasters, Stranger } from './other-masters.ts';
 import { presenceOf, present, tell } from './presentation.ts';
 import type { MemberPlace, Whereabouts } from './whereabouts.ts';
@@ -86,15 +86,9 @@ export class Seeking {
     { address, member: other }: IntroductionRequest,
     from: MasterName,
   ): Promise<MemberPresence> {
-    if (this.#dependencies.directory.keyingPhase === 'per-subset') {
-      throw new MasterError('members of different subsets have no key in common in this VPN', {
-        code: 'refused',
-      });
-    }
-    const { whereabouts, hub, others } = this.#dependencies;
-    const place = whereabouts.placeAt(address);
-    const member = place?.subset.name === served.subset && whereabouts.memberAt(place);
-    if (!member) throw nobodyAt(address, served.subset);
+    const { directory, whereabouts, hub, others } = this.#dependencies;
+    requireOneKey(directory);
+    const member = memberAt(served, address, whereabouts);
     const session = hub.find(member.subset, member.name);
     const own = session && sealedPresence({ member, session });
     if (!own) throw notHere(member.name, this.#self);
@@ -109,16 +103,13 @@ export class Seeking {
     const nowMs = this.#dependencies.clock.monotonicMs();
     const asked = this.#asked.get(session) ?? new Map<MasterName, TokenBucket>();
     this.#asked.set(session, asked);
-    const bucket = asked.get(from) ?? new TokenBucket(askedRate, nowMs);
-    asked.set(from, bucket);
-    return bucket.take(nowMs);
+    return bucketOf(asked, from, askedRate, nowMs).take(nowMs);
   }
 
   /** Each costs another master a call, and another member an introduction. */
   #withinRate(session: MemberSession, addresses: readonly Address[]): readonly Address[] {
     const nowMs = this.#dependencies.clock.monotonicMs();
-    const bucket = this.#seeking.get(session) ?? new TokenBucket(seekRate, nowMs);
-    this.#seeking.set(session, bucket);
+    const bucket = bucketOf(this.#seeking, session, seekRate, nowMs);
     return addresses.filter(() => bucket.take(nowMs));
   }
 
@@ -174,13 +165,6 @@ function isAt({ subset, addressIndex }: MemberRecord, place: MemberPlace): boole
 function sealedPresence(of: Present): MemberPresence | undefined {
   const presence = presenceOf(of);
   return presence?.sealedPort === undefined ? undefined : presence;
-}
-
-function nobodyAt(address: Address, subset: SubsetName): MasterError {
-  return new MasterError(`no member of ${subset} has the address ${address}`, {
-    code: 'no-such-member',
-    fields: { address, subset },
-  });
 }
 
 function notHere(member: MemberName, master: MasterName): MasterError {

@@ -1,4 +1,5 @@
 import type {
+  CandidateMaster,
   CandidatesMessage,
   MasterMeasurement,
   MeasurementsMessage,
@@ -7,6 +8,7 @@ import { mostCandidates } from '../../core/measuring/probe-schedule.ts';
 import { checkReport, judgeReport, type ReportTrust } from '../../core/measuring/report-check.ts';
 import { defaultPlacementPolicy, type PlacementPolicy } from '../../core/placement/policy.ts';
 import type { MasterName } from '../../model/names.ts';
+import type { MasterRecord } from '../../model/records/directory.ts';
 import type { IdentityKey } from '../../model/records/parts.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -150,14 +152,16 @@ function termsOf({
   return placementPolicy.measuring;
 }
 
+/** What a member has to know of a master to measure it. */
+export function candidateOf({ name, control, stunPort }: MasterRecord): CandidateMaster {
+  return { name, control, ...(stunPort === undefined ? {} : { stunPort }) };
+}
+
 /** In the order of names, so that the same directory makes the same text. */
 function listCandidates(directory: MeasurementsDependencies['directory']): string {
   const masters = directory
     .masterRecords()
-    .map(({ name, control, stunPort }) => ({
-      ...{ name, control },
-      ...(stunPort === undefined ? {} : { stunPort }),
-    }))
+    .map(candidateOf)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .slice(0, mostCandidates);
   const measuring = termsOf(directory);

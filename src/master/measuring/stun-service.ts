@@ -42,7 +42,8 @@ export async function serveStun(
   dependencies: StunServiceDependencies,
 ): Promise<AsyncDisposable> {
   await using cleanup = new AsyncDisposableStack();
-  const server = options.stunPort === 'off' ? undefined : await listen(options, dependencies);
+  const { listen: control, stunPort } = options;
+  const server = stunPort === 'off' ? undefined : await listen(control, stunPort, dependencies);
   if (server) cleanup.use(server);
   const stop = new AbortController();
   cleanup.defer(() => stop.abort());
@@ -56,12 +57,13 @@ export async function serveStun(
 }
 
 async function listen(
-  { listen: control, stunPort }: StunServiceOptions,
+  control: Endpoint,
+  stunPort: number | undefined,
   dependencies: StunServiceDependencies,
 ): Promise<StunServer | undefined> {
   const [host, port] = [hostOf(control), stunPort ?? defaultStunPort];
   // The version is nobody's business before there is a certificate.
-  const options = { host, port: port === 'off' ? 0 : port, software: 'hanse' };
+  const options = { host, port, software: 'hanse' };
   try {
     return await StunServer.listen(options, dependencies);
   } catch (cause) {

@@ -12,10 +12,9 @@ import {
  * has the Internet's size, and what is kept besides is for the systems of masters only.
  */
 export class AsPaths {
-  readonly #graph: SystemGraph | undefined;
+  readonly #graph: SystemGraph;
 
-  /** @param graph undefined for a master without such a file: no length is known then */
-  constructor(graph: SystemGraph | undefined) {
+  constructor(graph: SystemGraph) {
     this.#graph = graph;
   }
 
@@ -23,13 +22,12 @@ export class AsPaths {
    * Finds what `lengths` looks up. Each system takes some 20 ms, once; in between others have their turn.
    */
   async prepare(policy: PlacementPolicy): Promise<void> {
-    if (!this.#graph) return;
     for (const system of systemsOfMasters(policy)) {
       if (this.#graph.explore(system)) await setImmediate();
     }
   }
 
-  lengths(policy: PlacementPolicy): AsPathLength | undefined {
-    return this.#graph && asPathLengths(this.#graph, policy);
+  lengths(policy: PlacementPolicy): AsPathLength {
+    return asPathLengths(this.#graph, policy);
   }
 }

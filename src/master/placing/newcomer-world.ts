@@ -3,7 +3,7 @@ import type { MasterName, SubsetName } from '../../model/names.ts';
 import type { Directory } from '../directory/directory.ts';
 
 /**
- * The candidates as the directory has them. How many members other masters act for is not known
+ * The candidates, and the masters that serve them, as the directory has them. How many members other masters act for is not known
  * here, and need not be: a full one says so to whoever is placed there.
  */
 export function newcomerWorld(
@@ -11,13 +11,6 @@ export function newcomerWorld(
   directory: Directory,
   own: { readonly master: MasterName; readonly members: number },
 ): World {
-  const masters = directory.masterRecords().map(
-    ({ name }): MasterFacts => ({
-      name,
-      members: name === own.master ? own.members : 0,
-      isDraining: directory.drains.has(name),
-    }),
-  );
   const subsets = candidates.flatMap((name): SubsetFacts[] => {
     const serving = directory.servingMasters(name);
     if (!serving) return [];
@@ -26,5 +19,16 @@ export function newcomerWorld(
     const region = directory.subsets.get(name)?.record.region;
     return [{ name, acting, backups: [...new Set(others)], region }];
   });
+  const serving = new Set(subsets.flatMap(({ acting, backups }) => [acting, ...backups]));
+  const masters = directory
+    .masterRecords()
+    .filter(({ name }) => serving.has(name))
+    .map(
+      ({ name }): MasterFacts => ({
+        name,
+        members: name === own.master ? own.members : 0,
+        isDraining: directory.drains.has(name),
+      }),
+    );
   return { masters, subsets };
 }

@@ -10,7 +10,7 @@ import { decideTurn, type TurnDecision } from '../../core/invite-turn.ts';
 import { decidePlacement, type PlacementDecision } from '../../core/placement/decide.ts';
 import { describeError } from '../../model/error.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
-import { addressSchema } from '../../model/prefix.ts';
+import { addressOfRemote } from '../../model/prefix.ts';
 import type { IdentityKey } from '../../model/records/parts.ts';
 import type { PlacementRecord } from '../../model/records/roll.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -22,6 +22,7 @@ import { createPlacementClaim } from '../../trust/placement-claim.ts';
 import { controlContacts } from '../control-contacts.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { MasterLinks } from '../master-links.ts';
+import { candidateOf } from '../measuring/measurements.ts';
 import type { PlaceLookup } from '../place/place-lookup.ts';
 import { checkToken } from '../presented-invite.ts';
 import { SessionRefusal } from '../session/membership-gate.ts';
@@ -85,10 +86,7 @@ export class Placing {
     const masters = directory
       .masterRecords()
       .filter(({ name }) => acting.has(name))
-      .map(({ name, control, stunPort }) => ({
-        ...{ name, control },
-        ...(stunPort === undefined ? {} : { stunPort }),
-      }));
+      .map(candidateOf);
     return { type: 'candidates', masters };
   }
 
@@ -167,7 +165,7 @@ export class Placing {
     }
     const members = membersOf(subsets, clock.nowMs());
     const world = newcomerWorld(left, directory, { master, members });
-    const address = addressSchema.safeParse(remote.replace(/^::ffff:/, '')).data;
+    const address = addressOfRemote(remote);
     const place = placeOf(address && places?.placeOf(address));
     const policy = directory.requirePlacementPolicy();
     const named = { name, namesItself: claims.memberName === undefined };

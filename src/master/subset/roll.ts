@@ -209,10 +209,6 @@ export class Roll implements RollFacts {
     return known && this.#withUses(known);
   }
 
-  findBan(identityKey: IdentityKey): BanRecord | undefined {
-    return this.#bans.get(identityKey);
-  }
-
   isBanned(identityKey: IdentityKey): boolean {
     return this.#bans.has(identityKey);
   }

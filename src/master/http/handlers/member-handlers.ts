@@ -5,7 +5,7 @@ import { preferenceOrder, type ServingMasters } from '../../../core/master-prefe
 import { medianOf } from '../../../core/measuring/round-trips.ts';
 import type { PeerObservation } from '../../../host/host.ts';
 import type { MemberName, SubsetName } from '../../../model/names.ts';
-import { addressSchema } from '../../../model/prefix.ts';
+import { addressOfRemote } from '../../../model/prefix.ts';
 import type { MemberRecord, MoveOrder } from '../../../model/records/roll.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Directory } from '../../directory/directory.ts';
@@ -97,7 +97,7 @@ export class MemberHandlers {
 
   /** Of the address that the session comes from. */
   #whereabouts({ remote }: MemberSession): Pick<MeasuredView, 'place' | 'system'> {
-    const address = addressSchema.safeParse(remote.replace(/^::ffff:/, '')).data;
+    const address = addressOfRemote(remote);
     const { places } = this.#dependencies;
     if (!places || !address) return {};
     const [place, system] = [places.placeOf(address), places.systemOf(address)];

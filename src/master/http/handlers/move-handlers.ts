@@ -23,7 +23,7 @@ export interface MoveRequest {
 /**
  * Gives a member its order. Who signed the token only the masters of its own subset can tell: it is
  * read here, so that what cannot work is refused at once, and the member joins with it where it must prove itself.
- * @throws MasterError `invalid` for a token that leads nowhere; as `Moves.order`
+ * @throws MasterError `refused` for a token that leads nowhere; as `Moves.order`
  */
 export async function orderMove(
   subset: ActingSubset,
@@ -33,7 +33,7 @@ export async function orderMove(
   const member = subset.state.requireActive(name);
   const claims = readToken(token, clock.nowMs());
   const problem = findProblem(claims, member, directory);
-  if (problem) throw invalid(`this token moves nobody: ${problem}`);
+  if (problem) throw refuseToken(`this token moves nobody: ${problem}`);
   const { subset: to, inviteId, expiresAtMs } = claims;
   await subset.moves.order(name, { to, inviteId, token, graceMs, expiresAtMs, by: actor });
 }
@@ -58,10 +58,10 @@ function readToken(token: string, nowMs: number): InviteClaims {
     return readInviteToken(token, { nowMs });
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
-    throw invalid(error.message, error);
+    throw refuseToken(error.message, error);
   }
 }
 
-function invalid(message: string, cause?: unknown): MasterError {
+function refuseToken(message: string, cause?: unknown): MasterError {
   return new MasterError(message, { code: 'refused', fields: { field: 'token' }, cause });
 }
