@@ -68,8 +68,8 @@ export interface Host extends AsyncDisposable {
    */
   observeInterface(name: string): Promise<readonly PeerObservation[]>;
   /**
-   * Which members have exchanged packets through this gateway within about the last five seconds;
-   * none when it is no gateway. No more than 65,535 directions in each family are noticed.
+   * Who has exchanged packets through this gateway, or, on a node that seals, with it, within about the
+   * last five seconds; none on a node that is neither. No more than 65,535 directions in each family are noticed.
    *
    * @throws HostError after which the next call starts anew
    */

@@ -12,7 +12,7 @@ import { decodeRecord } from '../model/records/codec.ts';
 import { type VpnRecord, vpnRecordSchema } from '../model/records/directory.ts';
 import { dataDirectory } from '../provision/data-directory.ts';
 import { readSealingKey } from '../provision/sealing-key-file.ts';
-import { runUntilAborted } from '../runtime/abort.ts';
+import { aborted, runUntilAborted } from '../runtime/abort.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { lockDirectory } from '../runtime/directory-lock.ts';
 import { createLog, type Log, type LogLevel } from '../runtime/log.ts';
@@ -294,11 +294,4 @@ function observeMaster(master: Master, { metrics, clock, host }: ServeDependenci
     drops: async () =>
       Object.entries(await host.observeDrops()).map(([rule, packets]) => ({ rule, packets })),
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
 }

@@ -1,34 +1,17 @@
 import { HostError } from '../host/host-error.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { Log } from '../runtime/log.ts';
-import type { InviteClaims } from '../trust/invite-token.ts';
-import type { ControlCounts } from './control-counts.ts';
-import type { FirstContactOptions } from './first-contact.ts';
 import type { HostKeeper } from './host-keeper.ts';
-import { type Joined, joinUntilAnswered } from './join.ts';
-import type { MemberIdentity } from './member-directory.ts';
+import { type JoinDependencies, type Joined, type JoinOptions, joinUntilAnswered } from './join.ts';
 import { MemberError } from './member-error.ts';
 import type { MemberHost } from './member-host.ts';
-import type { MembershipFiles, PendingJoin } from './membership-files.ts';
+import type { MembershipFiles } from './membership-files.ts';
 import { cautiousMtuBytes } from './path-endpoints.ts';
 
-export interface AdmissionOptions {
+export interface AdmissionOptions extends Omit<JoinOptions, 'membership'> {
   readonly files: MembershipFiles;
-  readonly pending: PendingJoin;
-  readonly invite: InviteClaims;
-  readonly identity: MemberIdentity;
   readonly interfaceName: string;
-  readonly earlier?: NonNullable<FirstContactOptions['earlier']>;
-  /** As in `JoinOptions`. */
-  readonly claim?: string;
-  readonly patienceMs?: number;
 }
 
-export interface AdmissionDependencies {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly random: () => number;
-  readonly counts: ControlCounts;
+export interface AdmissionDependencies extends JoinDependencies {
   readonly host: Promise<MemberHost>;
   readonly hostKeeper: HostKeeper;
 }

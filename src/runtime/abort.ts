@@ -14,3 +14,11 @@ export function runUntilAborted(
     if (!signal.aborted && !isAbort(error, signal)) onFailure(error);
   });
 }
+
+/** Resolves once the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

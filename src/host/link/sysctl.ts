@@ -44,10 +44,10 @@ async function writeSysctl(path: string, value: string): Promise<void> {
  */
 export async function applyInterfaceSysctls(name: string, forwarding: boolean): Promise<void> {
   await writeSysctl(`ipv4/conf/${name}/rp_filter`, await reversePathFilter());
-  await writeSysctl(`ipv4/conf/${name}/forwarding`, forwarding ? '1' : '0');
+  await writeForwarding(name, 4, forwarding);
   if ((await readSysctl(`ipv6/conf/${name}/forwarding`)) === undefined) return;
-  if ((await readSysctl(`ipv6/conf/${name}/force_forwarding`)) !== undefined) {
-    await writeSysctl(`ipv6/conf/${name}/force_forwarding`, forwarding ? '1' : '0');
+  if ((await readForwarding(name, 6)) !== undefined) {
+    await writeForwarding(name, 6, forwarding);
   } else if (forwarding) {
     await writeSysctl('ipv6/conf/all/forwarding', '1');
   }
@@ -72,7 +72,7 @@ export async function readForwarding(name: string, family: Family): Promise<bool
   return value === undefined ? undefined : value === '1';
 }
 
-/** For others' interfaces; ours have `applyInterfaceSysctls`. @throws HostError `command-failed` */
+/** @throws HostError `command-failed` */
 export async function writeForwarding(
   name: string,
   family: Family,

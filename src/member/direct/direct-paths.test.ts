@@ -353,7 +353,7 @@ test('no more peers are held than are allowed, and dead ones make room', async (
     others.push(await bed.add(`m${number}`));
   }
   for (const other of others) await left.hear(other, true);
-  assert.equal(left.paths.contact?.peers.length, maxDirectPeers);
+  assert.equal(left.paths.held.length, maxDirectPeers);
   assert.equal(left.paths.refused, 1);
   await bed.pass(2_000);
   const last = others.at(-1);

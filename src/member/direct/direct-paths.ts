@@ -125,10 +125,10 @@ export class DirectPaths {
   }
 
   /** For `hello`; undefined while there is no port to be reached at. */
-  get contact(): Omit<DirectContact, 'sealedPort'> | undefined {
+  get contact(): Omit<DirectContact, 'sealedPort' | 'peers'> | undefined {
     const { port, ownChain } = this.#options.known();
     if (port === undefined) return undefined;
-    return { port, addresses: [...this.#addresses], peers: [...this.held], chain: [...ownChain] };
+    return { port, addresses: [...this.#addresses], chain: [...ownChain] };
   }
 
   /** Whom the host or the disk has; masters have to know, to withdraw those that are members no more. */

@@ -4,6 +4,7 @@ import { describeError } from '../../model/error.ts';
 import type { Address } from '../../model/prefix.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { Ask } from '../../paths/probe-message.ts';
+import { aborted } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { DirectObservation, MemberHost } from '../member-host.ts';
@@ -141,13 +142,6 @@ export class DirectWatch {
     if (isStepOver || this.#ticks % lookEveryTicks === 0) void this.look();
     if (rendezvous.expire(clock.monotonicMs())) onRendezvousOver();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** An endpoint on one link of this machine only is no word for anybody else. */

@@ -23,7 +23,7 @@ export interface HomeMastersOptions {
   readonly invite: InviteClaims;
   readonly token: string;
   readonly identity: MemberIdentity;
-  readonly earlier?: FirstContactOptions['earlier'];
+  readonly earlier?: NonNullable<FirstContactOptions['earlier']>;
 }
 
 /** Whom to measure, according to the home subset. */
@@ -96,13 +96,8 @@ export class HomeMasters {
     expected: Type,
     signal: AbortSignal,
   ): Promise<Answered<Type>> {
-    const { earlier, ...options } = this.#options;
     const ask = async (contact: ControlContact) => {
-      const first = await contactMaster(
-        { ...options, contact, ...(earlier ? { earlier } : {}) },
-        this.#dependencies,
-        signal,
-      );
+      const first = await contactMaster({ ...this.#options, contact }, this.#dependencies, signal);
       await using connection = first.connection;
       const answer = await exchange(connection, message, signal).catch((error: unknown) =>
         Promise.reject(isRefusal(error, 'bad-message') ? tooOld(contact.master, error) : error),

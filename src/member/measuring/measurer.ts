@@ -19,6 +19,7 @@ import {
 } from '../../core/measuring/probe-schedule.ts';
 import { describeError } from '../../model/error.ts';
 import type { MasterName } from '../../model/names.ts';
+import { aborted } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -136,6 +137,7 @@ export class Measurer {
     const { clock, random } = this.#dependencies;
     this.#signal = signal;
     await Promise.race([this.#begin.promise, aborted(signal)]);
+    signal.throwIfAborted();
     this.#nextRoundMs = clock.monotonicMs() + firstRoundMs * random();
     for (;;) {
       await this.#untilNextRound(signal);
@@ -246,12 +248,4 @@ export class Measurer {
 
 function isAtSamePlace(one: CandidateMaster, other: CandidateMaster): boolean {
   return one.control === other.control && one.stunPort === other.stunPort;
-}
-
-/** @throws the signal's reason, once it is aborted */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

@@ -1,7 +1,7 @@
 import type { MoveMessage, MoveReport } from '../../api/move-messages.ts';
 import { describeError } from '../../model/error.ts';
 import { longestOrderMs } from '../../model/order-lifetime.ts';
-import { isAbort } from '../../runtime/abort.ts';
+import { aborted, isAbort } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { rootFingerprint } from '../../trust/certificate-check.ts';
@@ -300,11 +300,4 @@ export class Mover {
       if (!stop.aborted) throw error;
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }
