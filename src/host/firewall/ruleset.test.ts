@@ -99,12 +99,14 @@ const unreadable = [
   'ip6 saddr & ::8000:0 == ::8000:0 ip6 daddr & ::8000:0 == ::8000:0 meta l4proto udp accept',
   'ip6 daddr & ::8000:0 == ::8000:0 icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
 ];
+const repaired =
+  'iifname { "hns0", "hns1" } ip6 saddr & ::8000:0 == ::8000:0 ip6 daddr & ::8000:0 == ::8000:0 udp checksum 0 udp checksum set 0xffff';
 const ofGateway = (field: string) => `ip6 ${field} & ::ffff:ffff:ffff:ffff == ::1 accept`;
 
 it('a member that is going over to sealing notes what is open, and drops none of it', () => {
   const filtered = { interfaceNames, sealing: [{ ...sealing, isRequired: false }] };
   const { prerouting, output } = rulesOf(formatRuleset(filtered, options));
-  assert.deepEqual(prerouting, []);
+  assert.deepEqual(prerouting, [repaired]);
   assert.deepEqual(output, [
     'oifname { "hns0", "hns1" } update @conversations4 { ip saddr . ip daddr }',
     'oifname { "hns0", "hns1" } update @conversations6 { ip6 saddr . ip6 daddr }',
@@ -120,6 +122,7 @@ it('a member that seals lets nothing open pass a gateway, either way, but talk w
     `ip6 ${field} fe80::/10 accept`,
   ];
   assert.deepEqual(prerouting, [
+    repaired,
     ...passes('saddr').map((match) => `iifname { "hns0", "hns1" } ${match}`),
     'iifname { "hns0", "hns1" } counter name "not_sealed" drop',
   ]);

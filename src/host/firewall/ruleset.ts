@@ -24,6 +24,13 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
+/**
+ * A checksum that comes out as zero has to be sent as 0xffff over IPv6, and the kernel drops a zero (RFC
+ * 8200 §8.1). wireguard-go sends the zero where it does the sum for the kernel; WireGuard itself sends
+ * none without a checksum.
+ */
+const repairChecksum = 'udp checksum 0 udp checksum set 0xffff';
+
 /** Probes of a tunnel; the kernel forwards them nowhere. */
 const linkLocalPrefix = parsePrefix('fe80::/10');
 
@@ -97,9 +104,12 @@ export function formatRuleset(
 
 /** What comes by a gateway that could have made or read it. */
 function sealedInput({ open, isRequired, ...form }: SealingState): readonly string[] {
-  if (!isRequired || open.length === 0) return [];
+  if (open.length === 0) return [];
   const names = nameSet(open);
+  const repair = `iifname ${names} ${sealedPacket(form)} ${repairChecksum}`;
+  if (!isRequired) return [repair];
   return [
+    repair,
     ...[...unreadable(form), ofGateway(form, 'saddr'), `ip6 saddr ${linkLocalPrefix}`].map(
       (match) => `iifname ${names} ${match} accept`,
     ),
@@ -126,11 +136,16 @@ function sealedOutput({ sealed, open, isRequired, ...form }: SealingState): read
 }
 
 /** Packets of sealed tunnels, and what gateways have to say about them (RFC 4443 §3). */
-function unreadable({ bit }: SealedForm): readonly string[] {
+function unreadable(form: SealedForm): readonly string[] {
+  const { bit } = form;
   return [
-    `${hasBit('saddr', bit)} ${hasBit('daddr', bit)} meta l4proto udp`,
+    `${sealedPacket(form)} meta l4proto udp`,
     `${hasBit('daddr', bit)} icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }`,
   ];
+}
+
+function sealedPacket({ bit }: SealedForm): string {
+  return `${hasBit('saddr', bit)} ${hasBit('daddr', bit)}`;
 }
 
 function hasBit(field: 'saddr' | 'daddr', bit: Address): string {
