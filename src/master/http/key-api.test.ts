@@ -174,6 +174,23 @@ test('two operators who rotate at once both succeed, and neither waits for the o
   }
 });
 
+test('whoever is away is not waited for when nobody else is missing', async () => {
+  await emptyRoll();
+  const { session } = await live('present');
+  await using _ = session;
+  acknowledgeKeys(session);
+  await live('away').then(({ session: ended }) => ended[Symbol.asyncDispose]());
+  await until('the session is over', () => elbe.master.hub.count(hamburg) === 1);
+  const waitMs = 60_000;
+  const finished = (await rotate(waitMs)).at(-1);
+  assert.ok(finished?.type === 'finished');
+  assert.deepEqual(
+    [finished.acknowledged, finished.pending],
+    [1, [{ member: 'away', connected: false }]],
+  );
+  assert.ok(finished.afterMs < waitMs);
+});
+
 test('whoever is evicted while a rotation is followed is not waited for', async () => {
   await emptyRoll();
   const { session: stayer } = await live('stayer');

@@ -16,7 +16,7 @@ export interface KeyChangeDependencies {
 export interface KeyChange<Step extends object> {
   /** Resolves when it is durable. */
   readonly make: () => Promise<MadeKey<Step>>;
-  /** How long to wait for acknowledgements after that. */
+  /** How long to wait, at most, for acknowledgements after that; nobody waits for those who are away. */
   readonly waitMs: number;
 }
 
@@ -49,6 +49,9 @@ interface Acknowledgement {
 
 /** How many of those who have not applied a key are named. */
 const maxNamed = 1_000;
+/** A member finds its master again within that, also when the master has just been restarted. */
+const absentMs = 3_000;
+const lookEveryMs = 500;
 
 /** Makes a subset's next key and tells, as it happens, who has applied it. */
 export class KeyChangeStream {
@@ -91,6 +94,7 @@ export class KeyChangeStream {
   ): AsyncGenerator<(Step & NewKey) | KeyProgress> {
     const { revision, epoch } = made.key;
     const { hub } = this.#dependencies;
+    const told = new AbortController();
     try {
       const pending = new PendingMembers(state);
       const step = await made.describe();
@@ -102,8 +106,10 @@ export class KeyChangeStream {
         members: pending.size,
         connected: hub.count(state.subset),
       };
+      const signal = AbortSignal.any([deadline.signal, told.signal]);
+      void this.#untilAbsent(state, pending, signal).then(() => told.abort());
       let acknowledged = 0;
-      for await (const acknowledgement of queue.take(epoch, pending, deadline.signal)) {
+      for await (const acknowledgement of queue.take(epoch, pending, signal)) {
         acknowledged += 1;
         yield { type: 'acknowledged', ...acknowledgement };
       }
@@ -116,8 +122,23 @@ export class KeyChangeStream {
         afterMs: elapsedMs(),
       };
     } finally {
+      told.abort();
       deadline[Symbol.dispose]();
       stopListening();
+    }
+  }
+
+  /** Resolves when none of those who are missing has been connected for a while, or by the signal. */
+  async #untilAbsent(
+    { subset }: SubsetState,
+    pending: PendingMembers,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, hub } = this.#dependencies;
+    let seenMs = clock.monotonicMs();
+    while (!signal.aborted && clock.monotonicMs() - seenMs < absentMs) {
+      await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+      if (pending.some((name) => hub.find(subset, name))) seenMs = clock.monotonicMs();
     }
   }
 }
@@ -160,6 +181,11 @@ class PendingMembers {
     for (const name of this.#names) if (!roll.findActive(name)) this.#names.delete(name);
   }
 
+  some(isSuch: (name: MemberName) => unknown): boolean {
+    for (const name of this.#names) if (isSuch(name)) return true;
+    return false;
+  }
+
   first(count: number): readonly MemberName[] {
     return [...this.#names].slice(0, count);
   }
@@ -184,19 +210,19 @@ class AcknowledgementQueue {
     this.#wake();
   }
 
-  /** Takes who has applied the key out of `pending`; ends when it is empty or the deadline is over. */
+  /** Takes who has applied the key out of `pending`; ends when it is empty, or by the signal. */
   async *take(
     epoch: Epoch,
     pending: PendingMembers,
-    deadline: AbortSignal,
+    signal: AbortSignal,
   ): AsyncGenerator<Acknowledgement> {
-    deadline.addEventListener('abort', () => this.#wake(), { once: true });
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
     while (pending.size > 0) {
       for (const { member, afterMs, epoch: applied } of this.#queue.splice(0)) {
         if (applied >= epoch && pending.delete(member)) yield { member, afterMs };
       }
       pending.forgetDeparted();
-      if (deadline.aborted || pending.size === 0) return;
+      if (signal.aborted || pending.size === 0) return;
       if (this.#queue.length > 0) continue;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
