@@ -23,6 +23,7 @@ export const addressSchema = z
 export type Address = z.infer<typeof addressSchema>;
 
 export type Family = 4 | 6;
+export const families: readonly Family[] = [4, 6];
 
 /** Parses a block and makes it canonical. @throws InvalidInputError when it is none or has host bits. */
 export function parsePrefix(text: string): Prefix {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Address } from '../../model/prefix.ts';
-import { HostError } from '../host-error.ts';
+import { parseNftJson } from '../nft.ts';
 
 /** Two members that exchange packets through us; which of them is `one` says nothing. */
 export interface Conversation {
@@ -14,18 +14,14 @@ const addressSchema = z.custom<Address>((text) => typeof text === 'string' && is
 
 const pairSchema = z.object({ concat: z.tuple([addressSchema, addressSchema]) });
 
-const listingSchema = z.object({
-  nftables: z.array(
-    z.object({
-      set: z
-        .object({
-          // The longer form is for entries with a time.
-          elem: z.array(z.union([z.object({ elem: z.object({ val: pairSchema }) }), pairSchema])),
-        })
-        .partial()
-        .optional(),
-    }),
-  ),
+const setSchema = z.object({
+  set: z
+    .object({
+      // The longer form is for entries with a time.
+      elem: z.array(z.union([z.object({ elem: z.object({ val: pairSchema }) }), pairSchema])),
+    })
+    .partial()
+    .optional(),
 });
 
 /**
@@ -46,16 +42,7 @@ export function collectConversations(listings: readonly string[]): readonly Conv
 }
 
 function parsePairs(text: string): readonly (readonly [Address, Address])[] {
-  try {
-    const { nftables } = listingSchema.parse(JSON.parse(text));
-    return nftables
-      .flatMap(({ set }) => set?.elem ?? [])
-      .map((entry) => ('elem' in entry ? entry.elem.val : entry).concat);
-  } catch (cause) {
-    throw new HostError('the answer of nft -j list set has a form that is not known', {
-      code: 'unreadable-output',
-      fields: { command: 'nft -j list set' },
-      cause,
-    });
-  }
+  return parseNftJson(text, setSchema, 'nft -j list set')
+    .flatMap(({ set }) => set?.elem ?? [])
+    .map((entry) => ('elem' in entry ? entry.elem.val : entry).concat);
 }

@@ -1,15 +1,14 @@
 import { z } from 'zod';
-import { HostError, stderrOf } from '../host-error.ts';
+import { stderrOf } from '../host-error.ts';
+import { parseNftJson } from '../nft.ts';
 import type { Runner } from '../runner.ts';
 import { type DropReason, dropReasons } from './ruleset.ts';
 
 /** Packets dropped since the table was made, by reason. */
 export type DropCounts = Readonly<Record<DropReason, number>>;
 
-const listingSchema = z.object({
-  nftables: z.array(
-    z.object({ counter: z.object({ name: z.string(), packets: z.number() }).optional() }),
-  ),
+const counterSchema = z.object({
+  counter: z.object({ name: z.string(), packets: z.number() }).optional(),
 });
 
 const timeoutMs = 10_000;
@@ -19,7 +18,7 @@ export async function readDropCounts(runner: Runner, tableName: string): Promise
   const packets = new Map<string, number>();
   const stdout = await listCounters(runner, tableName);
   if (stdout !== undefined) {
-    for (const { counter } of parseListing(stdout).nftables) {
+    for (const { counter } of parseNftJson(stdout, counterSchema, 'nft -j list counters')) {
       if (counter !== undefined) packets.set(counter.name, counter.packets);
     }
   }
@@ -36,17 +35,5 @@ async function listCounters(runner: Runner, tableName: string): Promise<string |
       return undefined;
     }
     throw error;
-  }
-}
-
-function parseListing(text: string): z.infer<typeof listingSchema> {
-  try {
-    return listingSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new HostError('the answer of nft -j list counters has a form that is not known', {
-      code: 'unreadable-output',
-      fields: { command: 'nft -j list counters' },
-      cause,
-    });
   }
 }

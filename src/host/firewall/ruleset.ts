@@ -2,10 +2,12 @@ import type { GatewayState, SealedForm, SealingState } from '../../model/host-st
 import {
   type Address,
   type Family,
+  families,
   familyOf,
   type Prefix,
   parsePrefix,
 } from '../../model/prefix.ts';
+import { headers } from '../nft.ts';
 
 /**
  * Why packets were dropped.
@@ -38,9 +40,6 @@ const linkLocalPrefix = parsePrefix('fe80::/10');
 export const conversationSets = { 4: 'conversations4', 6: 'conversations6' } as const;
 /** And who has just begun: few, however many there are. */
 export const begunSets = { 4: 'begun4', 6: 'begun6' } as const;
-
-const families = [4, 6] as const;
-const headers = { 4: 'ip', 6: 'ip6' } as const;
 
 /** How long a conversation is remembered after its last packet. */
 const conversationSeconds = 5;

@@ -1,4 +1,4 @@
-import { familyOf } from '../../model/prefix.ts';
+import { families, familyOf } from '../../model/prefix.ts';
 import { LatestLoop } from '../../runtime/latest-loop.ts';
 import type { Log } from '../../runtime/log.ts';
 import { HostError, stderrOf } from '../host-error.ts';
@@ -32,7 +32,6 @@ export interface KernelRelayDependencies {
 }
 
 const timeoutMs = 10_000;
-const families = [4, 6] as const;
 
 /**
  * Why the kernel of this machine cannot relay; undefined when it can. Somebody else's filter that

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HostError } from '../host-error.ts';
+import { parseNftJson } from '../nft.ts';
 import type { RelayedTraffic } from './relayed-pair.ts';
 
 /* What `nft -j` says of a relay's table, and of others' where they concern it. */
@@ -34,7 +34,9 @@ const chainSchema = z.object({
  * @throws HostError `unreadable-output`
  */
 export function parseTraffic(text: string): ReadonlyMap<number, RelayedTraffic> {
-  const counted = parse(text, mapSchema, 'nft -j list map').flatMap(({ map }) => map?.elem ?? []);
+  const counted = parseNftJson(text, mapSchema, 'nft -j list map').flatMap(
+    ({ map }) => map?.elem ?? [],
+  );
   return new Map(counted.map(([{ elem }]) => [elem.val.concat[0], elem.counter]));
 }
 
@@ -43,7 +45,7 @@ export function parseTraffic(text: string): ReadonlyMap<number, RelayedTraffic> 
  * @throws HostError `unreadable-output`
  */
 export function parseInterfaces(text: string): readonly string[] {
-  return parse(text, setSchema, 'nft -j list set').flatMap(({ set }) => set?.elem ?? []);
+  return parseNftJson(text, setSchema, 'nft -j list set').flatMap(({ set }) => set?.elem ?? []);
 }
 
 /**
@@ -52,23 +54,11 @@ export function parseInterfaces(text: string): readonly string[] {
  * @throws HostError `unreadable-output`
  */
 export function findForwardDrop(text: string): string | undefined {
-  const chain = parse(text, chainSchema, 'nft -j list chains')
+  const chain = parseNftJson(text, chainSchema, 'nft -j list chains')
     .flatMap(({ chain: found }) => found ?? [])
     .find(
       ({ family, hook, policy }) =>
         ['ip', 'ip6', 'inet'].includes(family) && hook === 'forward' && policy === 'drop',
     );
   return chain && `${chain.family} ${chain.table} ${chain.name}`;
-}
-
-function parse<S extends z.ZodType>(text: string, elementSchema: S, command: string) {
-  try {
-    return z.object({ nftables: z.array(elementSchema) }).parse(JSON.parse(text)).nftables;
-  } catch (cause) {
-    throw new HostError(`the answer of ${command} has a form that is not known`, {
-      code: 'unreadable-output',
-      fields: { command },
-      cause,
-    });
-  }
 }

@@ -1,5 +1,6 @@
-import type { Address, Family } from '../../model/prefix.ts';
+import { type Address, type Family, families } from '../../model/prefix.ts';
 import { ownerMark } from '../interface-name.ts';
+import { headers } from '../nft.ts';
 import { directionsOf, type RelayedPair } from './relayed-pair.ts';
 import { messageTypes, minDatagramBytes } from './wireguard-datagram.ts';
 
@@ -27,9 +28,6 @@ export interface TableContents {
 /** By family; what is sent to whom from which of our addresses, with a counter for each direction. */
 export const sourceMaps = { 4: 'source4', 6: 'source6' } as const;
 export const guardedSets = { 4: 'guarded4', 6: 'guarded6' } as const;
-
-const families = [4, 6] as const;
-const headers = { 4: 'ip', 6: 'ip6' } as const;
 
 /** As long as a session of WireGuard's lives without a handshake (WireGuard, §6.1). */
 const learntSeconds = 180;

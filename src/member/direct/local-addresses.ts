@@ -2,6 +2,7 @@ import { maxCandidates } from '../../api/direct-messages.ts';
 import { interfaceNamePrefix } from '../../model/host-state.ts';
 import {
   type Address,
+  families,
   familyOf,
   hostPrefix,
   type Prefix,
@@ -26,6 +27,6 @@ export function pickLocalAddresses(
     .filter(({ interfaceName }) => !interfaceName.startsWith(interfaceNamePrefix))
     .map(({ address }) => address)
     .filter((address) => !excluded.some((prefix) => prefixesOverlap(prefix, hostPrefix(address))));
-  const inOrder = [4, 6].flatMap((family) => usable.filter((one) => familyOf(one) === family));
+  const inOrder = families.flatMap((family) => usable.filter((one) => familyOf(one) === family));
   return [...new Set(inOrder)].slice(0, maxCandidates);
 }
