@@ -129,9 +129,9 @@ export type StoredMembership =
 export class MembershipFiles {
   /** `VPN.SUBSET` */
   readonly name: string;
-  /** Of direct paths; worth less than the membership, see `PeerFiles`. */
+  /** Of direct paths; worth less than the membership, see `PeersFile`. */
   readonly peersPath: string;
-  /** Of sealed tunnels; they are sought again without it, see `SealedFiles`. */
+  /** Of sealed tunnels, likewise. */
   readonly sealedPath: string;
   readonly #folder: string;
   readonly #pending: StateFile<typeof pendingJoinSchema>;

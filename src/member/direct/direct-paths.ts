@@ -25,9 +25,9 @@ import { checkIntroduction, type Introduced, type TrustedPeer } from './introduc
 import { pickLocalAddresses } from './local-addresses.ts';
 import { MasterWay } from './master-way.ts';
 import { withPort } from './membership-facts.ts';
-import { PeerFiles, type RememberedPeer } from './peer-files.ts';
 import { PeerTable } from './peer-table.ts';
 import { RefusedIntroductions } from './refused-introductions.ts';
+import { type RememberedPeer, type RememberedPeers, rememberedPeers } from './remembered-peers.ts';
 import { Rendezvous, type RendezvousMaster } from './rendezvous.ts';
 
 /** What the membership knows, as of now. */
@@ -77,7 +77,7 @@ export class DirectPaths {
   readonly #dependencies: DirectPathsDependencies;
   readonly #peers = new PeerTable();
   readonly #rendezvous = new Rendezvous();
-  readonly #files: PeerFiles;
+  readonly #remembered: RememberedPeers;
   readonly #saves: LatestLoop;
   readonly #host: DirectHost;
   readonly #watch: DirectWatch;
@@ -92,8 +92,8 @@ export class DirectPaths {
   constructor(options: DirectPathsOptions, dependencies: DirectPathsDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#files = new PeerFiles(options.peersPath, dependencies.log);
-    this.#saves = new LatestLoop(() => this.#files.write(this.#peers.remembered));
+    this.#remembered = rememberedPeers(options.peersPath, dependencies.log);
+    this.#saves = new LatestLoop(() => this.#remembered.write(this.#peers.remembered));
     this.#refused = new RefusedIntroductions(options.membership, dependencies);
     const { clock, masterAnswers } = dependencies;
     this.#masterWay = new MasterWay({ clock, answers: masterAnswers });
@@ -143,7 +143,7 @@ export class DirectPaths {
   async takeUp(): Promise<boolean> {
     if (this.#hasTakenUp) return this.#peers.size > 0;
     this.#hasTakenUp = true;
-    const stored = await this.#files.read();
+    const stored = await this.#remembered.read();
     for (const peer of stored) {
       const ways = waysTo(peer);
       const trusted = await this.#check({ ...peer, candidates: [...ways.candidates] });

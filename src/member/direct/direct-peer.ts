@@ -10,11 +10,11 @@ import type { Ask } from '../../paths/probe-message.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { DirectObservation } from '../member-host.ts';
 import type { TrustedPeer } from './introduction-check.ts';
-import type { RememberedPeer } from './peer-files.ts';
 import { PeerProbing } from './peer-probing.ts';
 import { PeerSilence } from './peer-silence.ts';
 import { PeerTrial } from './peer-trial.ts';
 import { ReleaseOffer } from './release-offer.ts';
+import type { RememberedPeer } from './remembered-peers.ts';
 
 /**
  * - `trying`: one candidate after the other; ends in `direct` with the first answer, else in `failed`

@@ -4,7 +4,7 @@ import type { Address } from '../../model/prefix.ts';
 import type { WireguardPublicKey } from '../../model/wireguard-key.ts';
 import type { DirectPeer } from './direct-peer.ts';
 import type { TrustedPeer } from './introduction-check.ts';
-import type { RememberedPeer } from './peer-files.ts';
+import type { RememberedPeer } from './remembered-peers.ts';
 
 /** Everybody to whom there is a direct path, or may be, or was one lately; the earliest first. */
 export class PeerTable {

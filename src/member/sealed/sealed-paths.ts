@@ -23,7 +23,7 @@ import {
 import { RefusedIntroductions } from '../direct/refused-introductions.ts';
 import type { HostKeeper } from '../host-keeper.ts';
 import type { MemberHost } from '../member-host.ts';
-import { SealedFiles } from './sealed-files.ts';
+import { type RememberedSealedPeers, rememberedSealedPeers } from './remembered-peers.ts';
 import { SealedPeer } from './sealed-peer.ts';
 import { SealedTable } from './sealed-table.ts';
 import { SoughtAddresses } from './sought-addresses.ts';
@@ -81,7 +81,7 @@ export class SealedPaths {
   readonly #peers = new SealedTable();
   readonly #sought = new SoughtAddresses();
   readonly #refused: RefusedIntroductions;
-  readonly #files: SealedFiles;
+  readonly #remembered: RememberedSealedPeers;
   readonly #saves: LatestLoop;
   readonly #nobody: SealedFacts['nobody'];
   #seek: Seek | undefined;
@@ -100,9 +100,9 @@ export class SealedPaths {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#refused = new RefusedIntroductions(options.membership, dependencies);
-    this.#files = new SealedFiles(options.path, dependencies.log);
+    this.#remembered = rememberedSealedPeers(options.path, dependencies.log);
     this.#saves = new LatestLoop(() =>
-      this.#files.write(this.#peers.all.map(({ remembered }) => remembered)),
+      this.#remembered.write(this.#peers.all.map(({ remembered }) => remembered)),
     );
     this.#nobody = createNobody();
   }
@@ -153,7 +153,7 @@ export class SealedPaths {
     if (this.#hasTakenUp || this.#options.known().phase === 'per-subset') return;
     this.#hasTakenUp = true;
     const nowMs = this.#dependencies.clock.monotonicMs();
-    for (const { sealedPort, ...introduced } of await this.#files.read()) {
+    for (const { sealedPort, ...introduced } of await this.#remembered.read()) {
       const trusted = await this.#check({ ...introduced, candidates: [] });
       if (!trusted) continue;
       if (!this.#add(new SealedPeer(trusted, sealedPort, nowMs))) return;

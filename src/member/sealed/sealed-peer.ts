@@ -4,7 +4,7 @@ import type { PresharedKey, WireguardPublicKey } from '../../model/wireguard-key
 import { derivePresharedKey } from '../../trust/wireguard-keys.ts';
 import type { TrustedPeer } from '../direct/introduction-check.ts';
 import { isAging } from '../validity.ts';
-import type { RememberedSealedPeer } from './sealed-files.ts';
+import type { RememberedSealedPeer } from './remembered-peers.ts';
 
 /** WireGuard drops handshakes that cross, and who calls before the other end is there waits for 5 s. */
 const headStartMs = 250;
