@@ -31,14 +31,10 @@ export async function obtainAdmission(
 ): Promise<Joined> {
   const { files, pending, interfaceName } = options;
   const { hostKeeper } = dependencies;
-  const early = hostKeeper.set(
-    files.name,
-    { rankMs: pending.startedAtMs },
-    {
-      privateKey: pending.keys.acting.privateKey,
-      paths: [{ interfaceName, mtuBytes: cautiousMtuBytes }],
-    },
-  );
+  const early = hostKeeper.set(files.name, pending.startedAtMs, {
+    privateKey: pending.keys.acting.privateKey,
+    paths: [{ interfaceName, mtuBytes: cautiousMtuBytes }],
+  });
   // The next apply meets the same failure, and tells it.
   early.catch(() => {});
   const joined = await joinUntilAnswered(

@@ -6,16 +6,8 @@ import type { IdentityKey } from '../model/records/parts.ts';
 import { LatestLoop } from '../runtime/latest-loop.ts';
 import type { MemberHost } from './member-host.ts';
 
-/** Where a membership stands among those of its VPN: the first of them carries its routes. */
-export interface Standing {
-  /** The smallest is the first. */
-  readonly rankMs: number;
-  /** It is only there still for what runs over it, and comes behind all others. */
-  readonly isLeaving?: boolean;
-}
-
 interface Entry {
-  readonly standing: Standing;
+  readonly rankMs: number;
   readonly facts: MembershipFacts;
 }
 
@@ -56,9 +48,13 @@ export class HostKeeper {
     if (this.#expected.delete(membership) && this.#expected.size === 0) this.#complete.resolve();
   }
 
-  /** Resolves when the host looks so. */
-  set(membership: string, standing: Standing, facts: MembershipFacts): Promise<void> {
-    this.#entries.set(membership, { standing, facts });
+  /**
+   * Resolves when the host looks so.
+   * @param rankMs among the memberships of its VPN, of which the smallest carries the VPN's routes; behind
+   *   them come those that are leaving
+   */
+  set(membership: string, rankMs: number, facts: MembershipFacts): Promise<void> {
+    this.#entries.set(membership, { rankMs, facts });
     this.skip(membership);
     return this.#loop.request();
   }
@@ -71,7 +67,7 @@ export class HostKeeper {
     const entry = this.#entries.get(membership);
     if (!entry?.facts.admission) return Promise.resolve();
     const admission = { ...entry.facts.admission, using: interfaceName };
-    return this.set(membership, entry.standing, { ...entry.facts, admission });
+    return this.set(membership, entry.rankMs, { ...entry.facts, admission });
   }
 
   /**
@@ -98,11 +94,11 @@ export class HostKeeper {
    */
   async leaveDirect(): Promise<void> {
     this.#signal = AbortSignal.timeout(longestLeaveMs);
-    for (const [membership, { standing, facts }] of this.#entries) {
+    for (const [membership, { rankMs, facts }] of this.#entries) {
       const { direct } = facts;
       if (!direct?.peers.some(({ isRouted }) => isRouted)) continue;
       const peers = direct.peers.map((peer) => ({ ...peer, isRouted: false }));
-      await this.set(membership, standing, { ...facts, direct: { ...direct, peers } });
+      await this.set(membership, rankMs, { ...facts, direct: { ...direct, peers } });
     }
   }
 
@@ -120,22 +116,19 @@ export class HostKeeper {
   #change(membership: string, change: (facts: MembershipFacts) => MembershipFacts): Promise<void> {
     const entry = this.#entries.get(membership);
     if (!entry) return Promise.resolve();
-    return this.set(membership, entry.standing, change(entry.facts));
+    return this.set(membership, entry.rankMs, change(entry.facts));
   }
 
   async #apply(): Promise<void> {
     await this.#complete.promise;
     const host = await this.#host;
-    const inOrder = [...this.#entries.values()].sort((a, b) => compare(a.standing, b.standing));
-    const memberships = inOrder.map(({ facts, standing: { isLeaving = false } }) =>
-      isLeaving ? { ...facts, isLeaving } : facts,
-    );
-    await host.apply(planMember(memberships), this.#signal);
+    const inOrder = [...this.#entries.values()].sort(compare);
+    await host.apply(planMember(inOrder.map(({ facts }) => facts)), this.#signal);
   }
 }
 
-function compare(one: Standing, other: Standing): number {
-  const behind = Number(one.isLeaving ?? false) - Number(other.isLeaving ?? false);
+function compare(one: Entry, other: Entry): number {
+  const behind = Number(one.facts.isLeaving ?? false) - Number(other.facts.isLeaving ?? false);
   return behind === 0 ? one.rankMs - other.rankMs : behind;
 }
 

@@ -322,17 +322,17 @@ export class Membership {
     if (!masters) return;
     const { hostKeeper, pathKeeper } = this.#dependencies;
     const { keys, rankMs, move, place } = this.#state;
-    const standing = { rankMs, isLeaving: move?.stage === 'moved' };
     const { vpn, ipv4, ipv6 } = place;
     const { interfaceName: using } = this.paths.plan(this.#pathsInOrder());
     const facts = {
       privateKey: keys.acting.privateKey,
       paths: masters.map((master) => this.#pathFacts(master)),
       admission: { vpnId: vpn.id, prefixes: vpn.prefixes, ipv4, ipv6, using },
+      ...(move?.stage === 'moved' ? { isLeaving: true } : {}),
     };
     try {
       await this.peers.apply((tunnels) =>
-        hostKeeper.set(this.name, standing, { ...facts, ...tunnels }),
+        hostKeeper.set(this.name, rankMs, { ...facts, ...tunnels }),
       );
     } finally {
       // Also when one of them failed: that one is dead then.

@@ -101,19 +101,15 @@ export class DirectEnd {
     );
     await this.paths.takeUp();
     const direct = this.paths.facts;
-    await hostKeeper.set(
-      membership,
-      { rankMs: 0 },
-      {
-        privateKey: wireguardPrivateKeySchema.parse(Buffer.alloc(32, 8).toString('base64')),
-        paths: [{ interfaceName: 'hns0', mtuBytes: 1_400 }],
-        admission: {
-          ...{ vpnId: this.place.vpn.id, prefixes: this.place.vpn.prefixes, using: 'hns0' },
-          ...{ ipv4: this.place.ipv4, ipv6: this.place.ipv6 },
-        },
-        ...(direct ? { direct } : {}),
+    await hostKeeper.set(membership, 0, {
+      privateKey: wireguardPrivateKeySchema.parse(Buffer.alloc(32, 8).toString('base64')),
+      paths: [{ interfaceName: 'hns0', mtuBytes: 1_400 }],
+      admission: {
+        ...{ vpnId: this.place.vpn.id, prefixes: this.place.vpn.prefixes, using: 'hns0' },
+        ...{ ipv4: this.place.ipv4, ipv6: this.place.ipv6 },
       },
-    );
+      ...(direct ? { direct } : {}),
+    });
     void runUntilAborted(
       (until) => this.paths.run(until),
       signal,
