@@ -32,7 +32,7 @@ const masters = [
   { host: 'north-1', subset: 'north' },
   { host: 'south-1', subset: 'south' },
 ];
-const kills = 100;
+const kills = 60;
 const workersPerSubset = 1;
 /** Up to this long after each kill, so that it hits anything that is under way. */
 const longestPauseMs = 250;

@@ -58,7 +58,7 @@ export async function put(store: Store, key: string, value = 'value'): Promise<n
 
 /** Writes many keys, so many at once as a busy store answers within a second. */
 export async function putAll(store: Store, keys: readonly string[]): Promise<void> {
-  const atOnce = 100;
+  const atOnce = 25;
   for (let from = 0; from < keys.length; from += atOnce) {
     await Promise.all(keys.slice(from, from + atOnce).map((key) => put(store, key)));
   }
