@@ -23,12 +23,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     const traffic = await bed.startTraffic();
     await bed.separate(['one'], etcdHosts);
     await untilRole('one', 'backup');
-    // The first backup, unless a busy machine has kept it from being first.
-    await until(
-      'another one acts',
-      async () => (await roles('two', 'three')).includes('acting'),
-      slowMs,
-    );
+    await untilBackupActs('four');
     assert.equal((await invite('four')).exitCode, 0);
     await traffic.assertLosses();
     await standing.assertHeld();
@@ -60,7 +55,7 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     await bed.separate(minority, majority);
     await untilRole('one', 'backup', 'one');
     await assertRefused('one');
-    await bed.untilActing('two', { on: 'two' });
+    await untilBackupActs('two');
     await untilInvites('two');
     await traffic.assertLosses();
     await standing.assertHeld();
@@ -91,8 +86,17 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     );
   }
 
-  const roles = (...of: readonly string[]) =>
-    Promise.all(of.map((master) => roleOf(master, 'four')));
+  /** The first backup, unless a busy machine or a lost etcd server has kept it from being first. */
+  async function untilBackupActs(on: string): Promise<void> {
+    await until(
+      'a backup acts for north',
+      async () => {
+        const found = await Promise.all(['two', 'three'].map((master) => roleOf(master, on)));
+        return found.includes('acting');
+      },
+      slowMs,
+    );
+  }
 
   async function roleOf(master: string, on: string): Promise<string | undefined> {
     const answer = await bed.hanseJson(['status', '--master', master], on);

@@ -139,15 +139,15 @@ export class FailoverBed implements AsyncDisposable {
   }
 
   /** As the directory says. */
-  async acting(subset: string, on?: string): Promise<string | undefined> {
-    const list = (await this.hanseJson(['subset', 'list'], on)) as Pick<DirectoryView, 'subsets'>;
+  async acting(subset: string): Promise<string | undefined> {
+    const list = (await this.hanseJson(['subset', 'list'])) as Pick<DirectoryView, 'subsets'>;
     return list.subsets.find(({ name }) => name === subset)?.acting;
   }
 
-  async untilActing(master: string, { on }: { readonly on?: string } = {}): Promise<void> {
+  async untilActing(master: string): Promise<void> {
     await until(
       `${master} acts for north`,
-      async () => (await this.acting('north', on)) === master,
+      async () => (await this.acting('north')) === master,
       slowMs,
     );
   }
