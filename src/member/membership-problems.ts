@@ -25,6 +25,10 @@ export function joinCancelled(membership: string): MemberError {
   });
 }
 
+export function isJoinCancelled(error: unknown): boolean {
+  return error instanceof MemberError && error.fields['refusal'] === 'cancelled';
+}
+
 /** @param reasons why each place that there was did not work out */
 export function noOtherPlace(vpn: VpnName, subset: SubsetName, reasons: string): MemberError {
   return new MemberError(

@@ -2,6 +2,7 @@ import type { SubsetName, VpnName } from '../../model/names.ts';
 import type { MemberEntry } from '../member-entry.ts';
 import type { Membership } from '../membership.ts';
 import type { MembershipState } from '../membership-files.ts';
+import { isJoinCancelled } from '../membership-problems.ts';
 
 /** What a move needs of the other memberships of this member. */
 export interface Destinations {
@@ -9,10 +10,14 @@ export interface Destinations {
   readonly resumed: Promise<void>;
   /**
    * The membership in that subset: the one that is there, or one that is being joined, or one that
-   * is joined with the token now.
-   * @throws as `Member.join`
+   * is joined with the token now. Only a join that has begun goes on after the signal.
+   * @throws as `Member.join`; the signal's reason
    */
-  arrive(vpn: VpnName, to: SubsetName, token: string): Promise<Membership>;
+  arrive(
+    vpn: VpnName,
+    to: SubsetName,
+    options: { readonly token: string; readonly signal: AbortSignal },
+  ): Promise<Membership>;
   /** Undefined while there is none, or it is being joined. */
   find(vpn: VpnName, to: SubsetName): Membership | undefined;
   /** Takes back what a move has begun: gives up its join, and leaves what was joined since then. */
@@ -38,10 +43,11 @@ export function createDestinations({
   return {
     resumed,
     find,
-    async arrive(vpn, to, token) {
+    async arrive(vpn, to, { token, signal }) {
       const entry = entryOf(vpn, to);
       // One of an order before may have been answered already; another token would be refused then.
-      if (entry?.kind === 'joining') await entry.joined.catch(() => undefined);
+      if (entry?.kind === 'joining') await entry.joined.catch(rethrowIfCancelled);
+      signal.throwIfAborted();
       const found = find(vpn, to);
       if (found) return found;
       await join(token);
@@ -57,4 +63,9 @@ export function createDestinations({
       await entry.loop.leave().catch(() => entry.loop.forget());
     },
   };
+}
+
+/** Whoever gives a join up does not want another one. */
+function rethrowIfCancelled(error: unknown): void {
+  if (isJoinCancelled(error)) throw error;
 }

@@ -151,6 +151,37 @@ test('a new order takes the place of one that nobody answers', async () => {
   );
 });
 
+test('a join that an order waits for is not begun anew when another order takes its place', async () => {
+  await using bed = await Bed.start();
+  await bed.order();
+  await bed.joining();
+  await bed.order({ order: 1, endsInMs: 2 * hourMs });
+  // Tokens end at a whole second.
+  const left = 2 * hourMs - (bed.clock.nowMs() % 1_000);
+  await until('it is taken up', () => bed.clock.hasSleeper(left));
+  await bed.order({ subset: 'north', order: 2 });
+  const { asked } = await bed.joining();
+  assert.equal(readInviteToken(asked.token, { nowMs: 0 }).subset, 'north');
+  const { memberships } = await callLocal(bed.member.socketPath, localStatus, undefined);
+  assert.deepEqual(
+    memberships.map(({ subset }) => subset),
+    ['east', 'north'],
+  );
+});
+
+test('a membership that ends before its tunnel carries packets is none to move to', async () => {
+  await using bed = await Bed.start();
+  await bed.order();
+  const west = await bed.joined('west');
+  west.send({ type: 'ended', reason: 'evicted' });
+  await until('it is over', async () => (await bed.stateOf('west')) === 'ended');
+  await until('the move is looked at', () => {
+    bed.clock.advance(200);
+    return bed.member.status().then((status) => status?.move?.stage === 'not-moved');
+  });
+  assert.match((await bed.session.receive('not-moved')).reason, /in west was over before/);
+});
+
 test('an order that nobody answers before it ends is given up', async () => {
   await using bed = await Bed.start();
   await bed.order({ endsInMs: 4_000 });

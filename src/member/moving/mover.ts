@@ -236,6 +236,8 @@ export class Mover {
     try {
       await Promise.race([this.#arrive(move, signal), late]);
     } catch (error) {
+      // Nothing is to begin any more that would not be taken back.
+      over.abort();
       // A daemon that stops goes on with it when it runs again.
       if (!stop.aborted) await this.abandon();
       throw error;
@@ -249,9 +251,12 @@ export class Mover {
   async #arrive({ to, token }: JoiningMove, signal: AbortSignal): Promise<void> {
     const { clock, destinations } = this.#dependencies;
     const { vpn } = this.#options.state().place;
-    const membership = await destinations.arrive(vpn.name, to, token);
+    const membership = await destinations.arrive(vpn.name, to, { token, signal });
     for (;;) {
       signal.throwIfAborted();
+      if (destinations.find(vpn.name, to) !== membership) {
+        throw new Error(`the membership in ${to} was over before its tunnel carried packets`);
+      }
       const master = membership.paths.using?.master;
       if (master === undefined) await clock.sleep(retryMs.tunnel, signal);
       else if (await membership.answersWithin(master, proofMs, signal)) return;
