@@ -49,7 +49,10 @@ interface Acknowledgement {
 
 /** How many of those who have not applied a key are named. */
 const maxNamed = 1_000;
-/** A member finds its master again within that, also when the master has just been restarted. */
+/**
+ * Who is missing is not waited for when nothing has been seen of any of them for so long. Members that lose
+ * their master for a moment are back sooner.
+ */
 const absentMs = 3_000;
 const lookEveryMs = 500;
 
@@ -80,6 +83,8 @@ export class KeyChangeStream {
     );
     try {
       const made = await change.make();
+      // A stream for nobody is never begun, so it does not end either.
+      if (signal.aborted) stopListening();
       const deadline = new Deadline(change.waitMs, signal);
       return this.#follow(state, { made, queue, elapsedMs, deadline, stopListening });
     } catch (error) {
@@ -128,7 +133,7 @@ export class KeyChangeStream {
     }
   }
 
-  /** Resolves when none of those who are missing has been connected for a while, or by the signal. */
+  /** Resolves when none of those who are missing has been connected, or confirmed it, for a while; or by the signal. */
   async #untilAbsent(
     { subset }: SubsetState,
     pending: PendingMembers,
@@ -136,9 +141,12 @@ export class KeyChangeStream {
   ): Promise<void> {
     const { clock, hub } = this.#dependencies;
     let seenMs = clock.monotonicMs();
+    let { size } = pending;
     while (!signal.aborted && clock.monotonicMs() - seenMs < absentMs) {
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
-      if (pending.some((name) => hub.find(subset, name))) seenMs = clock.monotonicMs();
+      const isFewer = pending.size < size;
+      if (isFewer || pending.some((name) => hub.find(subset, name))) seenMs = clock.monotonicMs();
+      ({ size } = pending);
     }
   }
 }
