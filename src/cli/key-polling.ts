@@ -53,3 +53,8 @@ export function haveOneKey(answers: readonly KeyAnswer[], leastEpoch: number): b
     statuses.every((status) => status.shared && status.pending.every(({ connected }) => !connected))
   );
 }
+
+/** Whether anybody has yet to confirm a key, connected or not. */
+export function isAnyPending(answers: readonly KeyAnswer[]): boolean {
+  return answers.some((answer) => 'reply' in answer && answer.reply.pending.length > 0);
+}

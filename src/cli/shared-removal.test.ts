@@ -6,6 +6,7 @@ import { runHanse } from '../../test/support/run-hanse.ts';
 import { vpnView } from '../../test/support/test-vpn.ts';
 import { getDirectory } from '../api/directory-endpoints.ts';
 import { getKeyStatus } from '../api/key-endpoints.ts';
+import type { KeyingPhase } from '../model/records/directory.ts';
 
 /*
  * An eviction where all subsets have one key: members of the others hold tunnels to the evicted one too.
@@ -18,6 +19,7 @@ const epoch = 3;
 let operated: OperatedMasters;
 /** Of asia's answers about its key, one after the other; the last one stays. */
 let answers: unknown[];
+let keying: KeyingPhase;
 
 before(async () => {
   operated = await startOperatedMasters({ names: Object.values(actingFor), answer: serve });
@@ -25,6 +27,7 @@ before(async () => {
 after(() => operated[Symbol.asyncDispose]());
 beforeEach(() => {
   answers = [key('asia')];
+  keying = 'shared';
 });
 
 function serve(_master: string, { endpoint, params }: ServedRequest): unknown {
@@ -37,7 +40,7 @@ function serve(_master: string, { endpoint, params }: ServedRequest): unknown {
 }
 
 const directory = () => ({
-  vpn: { ...vpnView(nowMs), keying: 'shared' },
+  vpn: { ...vpnView(nowMs), keying },
   masters: operated.masters,
   subsets: Object.entries(actingFor).map(([name, acting]) => {
     return { name, home: acting, acting, backups: [], blocks: [] };
@@ -64,6 +67,26 @@ const away = { member: 'tablet', connected: false };
 
 const evict = (...args: readonly string[]) =>
   runHanse(['member', 'evict', 'web-1.europe', ...args], { env: operated.env });
+
+test('members that are away when their master comes to act have a moment to return', async () => {
+  answers = [
+    key('asia', { pending: [away] }),
+    key('asia', { pending: [{ ...away, connected: true }] }),
+  ];
+  const { exitCode, out } = await evict('--wait', '1s');
+  assert.equal(exitCode, 1);
+  assert.match(out, /\n {2}asia: not confirmed yet: tablet\n$/);
+});
+
+test('it is the same while a VPN changes its keying, and not with a key for each subset', async () => {
+  answers = [key('asia', { epoch: epoch - 1 })];
+  keying = 'changing';
+  const { exitCode, out } = await evict('--wait', '0s');
+  assert.equal(exitCode, 1);
+  assert.match(out, /\n {2}asia is at epoch 2 yet, not at 3\n$/);
+  keying = 'per-subset';
+  assert.equal((await evict('--wait', '0s')).exitCode, 0);
+});
 
 test('it is over when those of the other subsets who are connected have the key that was made for it', async () => {
   answers = [

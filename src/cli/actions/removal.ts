@@ -11,7 +11,7 @@ import type { CommandContext } from '../command-context.ts';
 import type { ListingOptions, OperatorOptions } from '../common-options.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { followKey } from '../key-follower.ts';
-import { haveOneKey, type KeyPolling, pollKeys } from '../key-polling.ts';
+import { haveOneKey, isAnyPending, type KeyPolling, pollKeys } from '../key-polling.ts';
 import { findMember, parseFullReference } from '../member-reference.ts';
 import { membersOf } from '../member-sightings.ts';
 import { asOperator } from '../operator-session.ts';
@@ -22,6 +22,9 @@ import { RemovalReport, writeElsewhere } from '../output/removal-report.ts';
 export interface RemovalOptions extends OperatorOptions, ListingOptions {
   readonly wait: number;
 }
+
+/** Who is still away after that is not waited for: a master that has just come to act has no sessions yet. */
+const absentMs = 3_000;
 
 /** Whom to remove, and from where. */
 type Target = Pick<MemberView, 'name' | 'subset' | 'identityKey' | 'acting'>;
@@ -50,7 +53,7 @@ export function removeAction(
     const startedMs = performance.now();
     let outcome = await removeFrom(removal, first);
     if (kind === 'ban') outcome = await banElsewhere(removal, first, outcome);
-    if (vpn.keying !== 'shared' || subsets.length === 1) return outcome.applied ? 0 : 1;
+    if (vpn.keying === 'per-subset' || subsets.length === 1) return outcome.applied ? 0 : 1;
     const polling = { client, subsets: subsets.map((each) => each.name), signal: context.signal };
     const waitMs = options.wait - (performance.now() - startedMs);
     const isEverywhere = await followElsewhere(polling, { ...outcome, waitMs }, removal);
@@ -90,9 +93,13 @@ async function followElsewhere(
   { options, context: { terminal } }: Removal,
 ): Promise<boolean> {
   let lacking: readonly string[] = [];
-  const isEverywhere = await pollKeys(polling, waitMs, (answers) => {
-    lacking = answers.flatMap(describeLacking);
-    return haveOneKey(answers, epoch);
+  let isEverywhere = false;
+  let sinceMs = performance.now();
+  await pollKeys(polling, waitMs, (answers) => {
+    lacking = answers.flatMap((answer) => describeLacking(answer, epoch));
+    isEverywhere = haveOneKey(answers, epoch);
+    if (!isEverywhere) sinceMs = performance.now();
+    return isEverywhere && (!isAnyPending(answers) || performance.now() - sinceMs >= absentMs);
   });
   const step = { type: 'elsewhere', applied: isEverywhere, lacking } as const;
   if (options.json) writeJsonLine(terminal.out, step);

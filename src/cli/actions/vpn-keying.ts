@@ -119,7 +119,7 @@ function untilFollowed(
 ): Promise<boolean> {
   const { report, options } = change;
   return pollKeys({ ...change, subsets }, options.wait, (answers) => {
-    report.waiting(answers, goal.wanted);
+    report.waiting(answers, goal.wanted, goal.leastEpoch);
     return haveFollowed(answers, goal);
   });
 }

@@ -35,9 +35,10 @@ export class KeyingReport {
     else this.#terminal.out.write(`${phase}: ${keyingMeaning[phase]}\n`);
   }
 
-  waiting(answers: readonly KeyAnswer[], wanted: KeyingMode): void {
+  /** @param leastEpoch of the key that all subsets are to have */
+  waiting(answers: readonly KeyAnswer[], wanted: KeyingMode, leastEpoch: number): void {
     this.#lacking = answers.flatMap((answer) => [
-      ...describeLacking(answer),
+      ...describeLacking(answer, leastEpoch),
       ...(wanted === 'shared' ? describeUnproved(answer) : []),
     ]);
     this.#progress.show(`waiting for ${this.#lacking.length} of ${answers.length} subsets`);
