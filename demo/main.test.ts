@@ -38,7 +38,9 @@ test('the demo stays until it is interrupted, so that one can look round, and le
   const { stdout } = await run('sh', ['-c', command], { cwd: repository });
   for (const master of ['lubeck', 'bergen', 'bruges']) assert.match(stdout, new RegExp(master));
 
-  demo.kill('SIGINT');
+  // As when its terminal is closed: nobody reads any more.
+  demo.stdout.destroy();
+  demo.kill('SIGHUP');
   assert.deepEqual(await exit, [0, null], output);
   const { stdout: namespaces } = await run('ip', ['netns', 'list']);
   assert.ok(!namespaces.includes(lab.split('/').at(-1) ?? 'nothing'), namespaces);

@@ -28,9 +28,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupted = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => interrupted.abort(new Error('interrupted')));
   }
+  // Whoever reads may be gone, as a terminal that was closed: everything is removed all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const out = values.json ? process.stderr : process.stdout;
   const report = new Report((line) => out.write(`${line}\n`));
   const { json = false, failover = false, once = false } = values;
@@ -44,22 +46,34 @@ interface Options {
 }
 
 async function run(report: Report, options: Options, signal: AbortSignal): Promise<number> {
-  report.step('building the lab: four sites, their routers, one of them with NAT');
-  await using lab = await createLab({ topology }, signal);
   try {
-    const show = options.failover ? showFailover : showTour;
-    const { figures, problems, linger } = await show(lab, report, signal);
-    report.verdict(problems);
-    const document = { held: problems.length === 0, problems, ...figures };
-    if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-    if (options.stays) await linger();
-    return problems.length === 0 ? 0 : 1;
+    report.step('building the lab: four sites, their routers, one of them with NAT');
+    await using lab = await createLab({ topology }, signal);
+    try {
+      return await demonstrate(lab, { report, options, signal });
+    } finally {
+      report.step('removing everything');
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
     return 130;
-  } finally {
-    report.step('removing everything');
   }
+}
+
+interface Demonstration {
+  readonly report: Report;
+  readonly options: Options;
+  readonly signal: AbortSignal;
+}
+
+async function demonstrate(lab: Lab, { report, options, signal }: Demonstration): Promise<number> {
+  const show = options.failover ? showFailover : showTour;
+  const { figures, problems, linger } = await show(lab, report, signal);
+  report.verdict(problems);
+  const document = { held: problems.length === 0, problems, ...figures };
+  if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  if (options.stays) await linger();
+  return problems.length === 0 ? 0 : 1;
 }
 
 interface Shown {
