@@ -8,6 +8,8 @@ import { StoreError } from '../../src/store/store-error.ts';
 import { WatchedChanges } from '../support/etcd/watched-changes.ts';
 import { WriteLoad } from '../support/etcd/write-load.ts';
 
+/** Of one attempt: what holds a lease has two of them before it ends. */
+const holderPatienceMs = 1_000;
 const everything = { prefixes: ['load/'], afterRevision: 1 };
 
 test('the leader is killed: nothing acknowledged is lost, nothing is made twice, no change unseen', async (t) => {
@@ -63,6 +65,23 @@ test('members stop one after the other under a watch, and its consumer is slow: 
   await load.stop();
   await seen.checkAll(await load.check(store));
   t.diagnostic(describe(load));
+});
+
+test('a member falls silent: leases of those who ask it, and nothing else, are kept alive', async () => {
+  await using cluster = await EtcdCluster.start({ members: 3 });
+  // Each begins with a member of its own choice.
+  await using stores = new AsyncDisposableStack();
+  const holders = await Promise.all(
+    Array.from({ length: 9 }, async () => {
+      const store = stores.use(await openStore(cluster.url('/faults')));
+      return { store, lease: await store.grantLease(60_000) };
+    }),
+  );
+  const leader = await cluster.leader();
+  await cluster.members.find((member) => member !== leader)?.pause();
+  const attempt = ({ store, lease }: (typeof holders)[number]) =>
+    store.keepLeaseAlive(lease, AbortSignal.timeout(holderPatienceMs));
+  await Promise.all(holders.map((holder) => attempt(holder).catch(() => attempt(holder))));
 });
 
 test('all members are killed and started again: what was acknowledged is there, and watches go on', async (t) => {

@@ -39,6 +39,8 @@ export interface Request<I extends DescMessage, O extends DescMessage> {
   readonly withoutLeader?: boolean;
   /** After this no other try is begun. */
   readonly budgetMs?: number;
+  /** Of one try; shorter than usual for what has to reach another member in time. */
+  readonly ownTryTimeoutMs?: number;
   /** Whether an answer is good enough; with the reason if not, and another member is asked. */
   readonly objection?: (answer: MessageShape<O>) => string | undefined;
 }
@@ -122,13 +124,13 @@ export class Cluster implements Disposable {
   }
 
   async #tryOnce<I extends DescMessage, O extends DescMessage>(
-    { method, message, withoutLeader, objection }: Request<I, O>,
+    { method, message, withoutLeader, objection, ownTryTimeoutMs = tryTimeoutMs }: Request<I, O>,
     endpoint: Endpoint,
     signal?: AbortSignal,
   ): Promise<MessageShape<O>> {
     const ask = async (): Promise<MessageShape<O>> => {
       const { token } = this;
-      const options = { timeoutMs: tryTimeoutMs, token, requireLeader: !withoutLeader };
+      const options = { timeoutMs: ownTryTimeoutMs, token, requireLeader: !withoutLeader };
       const answer = await endpoint.call(method, message, options, signal);
       const reason = objection?.(answer);
       if (reason !== undefined) throw endpoint.objectTo(reason);

@@ -39,6 +39,8 @@ import { leasesOf, resultFrom, txnRequestFrom } from './transaction.ts';
 const maxRequestsAtOnce = 128;
 /** How long a request waits for its turn: by then the ones before it have failed or been done. */
 const maxWaitMs = 10_000;
+/** Who holds a lease gives each attempt a second, in which a second member is to be asked when the first is silent. */
+const keepAliveTryMs = 600;
 
 export interface EtcdStoreDependencies {
   readonly log?: Log;
@@ -137,7 +139,10 @@ class EtcdStore implements Store {
     const keep = async (stop: AbortSignal) => {
       const message = { ID: parseLeaseId(lease) };
       const request = { operation: 'lease', method: Lease.method.leaseKeepAlive, message } as const;
-      const { TTL } = await this.#cluster.request({ ...request, isRepeatable: true }, stop);
+      const { TTL } = await this.#cluster.request(
+        { ...request, isRepeatable: true, ownTryTimeoutMs: keepAliveTryMs },
+        stop,
+      );
       if (TTL <= 0n) throw leaseEnded([lease]);
     };
     return this.#do('lease', keep, signal);
