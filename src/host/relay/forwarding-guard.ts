@@ -36,9 +36,15 @@ export class ForwardingGuard {
     return true;
   }
 
-  /** From now on what arrives by guarded interfaces is forwarded. @throws HostError `command-failed` */
-  async open(): Promise<void> {
-    await this.#write(true);
+  /**
+   * From now on what arrives by these is forwarded, as far as they are guarded: the table must have them.
+   * @throws HostError `command-failed`
+   */
+  async open(interfaces: readonly GuardedInterface[]): Promise<void> {
+    await write(
+      interfaces.filter((entry) => this.#guarded.has(keyOf(entry))),
+      true,
+    );
   }
 
   /** Forgets those of a family for which the machine forwards everything by now, and returns them. */
@@ -55,16 +61,16 @@ export class ForwardingGuard {
   /** Guarded interfaces forward nothing any more; only then may the table go. */
   async shut(): Promise<void> {
     await this.release();
-    await this.#write(false);
+    await write(this.guarded, false);
     this.#guarded.clear();
   }
+}
 
-  async #write(forwarding: boolean): Promise<void> {
-    for (const { name, family } of this.#guarded.values()) {
-      // An interface that is gone has no switch.
-      if ((await readForwarding(name, family)) === undefined) continue;
-      await writeForwarding(name, family, forwarding);
-    }
+async function write(interfaces: readonly GuardedInterface[], forwarding: boolean): Promise<void> {
+  for (const { name, family } of interfaces) {
+    // An interface that is gone has no switch.
+    if ((await readForwarding(name, family)) === undefined) continue;
+    await writeForwarding(name, family, forwarding);
   }
 }
 

@@ -140,7 +140,7 @@ export class KernelRelay implements RelayCarrier {
     await remove(this.#options.tableName, this.#runner);
   }
 
-  /** What forwards from now on is guarded before it does. */
+  /** What forwards from now on is guarded before it does; others may be about to prepare others. */
   async #prepareForwarding(interfaces: readonly GuardedInterface[]): Promise<void> {
     const { tableName } = this.#options;
     for (const entry of await this.#guard.release())
@@ -148,7 +148,7 @@ export class KernelRelay implements RelayCarrier {
     for (const entry of interfaces)
       if (await this.#guard.guard(entry)) this.#lines.push(formatGuard('add', tableName, entry));
     await this.#loop.request();
-    await this.#guard.open();
+    await this.#guard.open(interfaces);
   }
 
   async #add(pair: KernelPair): Promise<void> {
