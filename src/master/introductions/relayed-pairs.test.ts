@@ -155,6 +155,17 @@ test('a member that leaves while its pair is being opened gets none', async () =
   assert.deepEqual([relay.opened.size, pairs.figures.pairs], [0, 0]);
 });
 
+test('what is left of a pair that could not be opened anew is closed later', async () => {
+  const { pairs, relay } = relaying();
+  await pairs.open(anna, berta);
+  relay.failure = new HostError('nft is gone', { code: 'missing-program' });
+  assert.equal(await pairs.open(anna, berta), undefined);
+  assert.equal(relay.opened.size, 1);
+  relay.failure = undefined;
+  await pairs.lookAfter();
+  assert.deepEqual([relay.opened.size, pairs.figures.pairs], [0, 0]);
+});
+
 test('a relay that fails costs the relay alone, and is said once', async () => {
   const { pairs, relay, lines } = relaying();
   relay.failure = new HostError('all pairs are open', { code: 'relay-full' });

@@ -113,6 +113,7 @@ export class RelayedPairs implements AsyncDisposable {
     if (!createRelay || directory.keyingPhase !== 'shared') return undefined;
     const keys = [first.key, second.key];
     const pair = { keys, traffic: nothing, passedMs: clock.monotonicMs(), isOver: false };
+    const wasOpen = this.#pairs.has(id);
     this.#pairs.set(id, pair);
     try {
       const relay = await this.#make(createRelay);
@@ -121,7 +122,9 @@ export class RelayedPairs implements AsyncDisposable {
       this.#trouble = '';
       return pair.isOver ? undefined : open;
     } catch (error) {
-      this.#pairs.delete(id);
+      // What may be left of the one before is closed at the next look.
+      pair.isOver = true;
+      if (!wasOpen) this.#pairs.delete(id);
       this.#note(error);
       return undefined;
     }
