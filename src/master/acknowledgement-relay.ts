@@ -33,7 +33,8 @@ type Acknowledgements = Map<MemberName, Epoch>;
 export class AcknowledgementRelay {
   readonly #dependencies: AcknowledgementRelayDependencies;
   readonly #waiting = new Map<SubsetName, Acknowledgements>();
-  readonly #sending = new Set<SubsetName>();
+  /** What is being sent of each subset; after `forget` another one may wait beside it. */
+  readonly #sending = new Map<SubsetName, Acknowledgements>();
 
   constructor(dependencies: AcknowledgementRelayDependencies) {
     this.#dependencies = dependencies;
@@ -43,9 +44,11 @@ export class AcknowledgementRelay {
     const waiting = this.#waiting.get(subset) ?? new Map<MemberName, Epoch>();
     this.#waiting.set(subset, waiting);
     waiting.set(member, Math.max(epoch, waiting.get(member) ?? 0));
-    if (this.#sending.has(subset)) return;
-    this.#sending.add(subset);
-    void this.#send(subset, waiting).finally(() => this.#sending.delete(subset));
+    if (this.#sending.get(subset) === waiting) return;
+    this.#sending.set(subset, waiting);
+    void this.#send(subset, waiting).finally(() => {
+      if (this.#sending.get(subset) === waiting) this.#sending.delete(subset);
+    });
   }
 
   /** The subset is served no more. */

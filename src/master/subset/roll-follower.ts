@@ -197,10 +197,15 @@ export class RollFollower {
     if (!followed) return;
     const { events } = this.#dependencies;
     const epoch = followed.key.epoch;
-    const departed = changes.flatMap((change) => this.#apply(change, followed));
+    const departed: MemberRecord[] = [];
+    try {
+      for (const change of changes) departed.push(...this.#apply(change, followed));
+    } finally {
+      // Also when a later one cannot be read: the roll that is read anew then no longer tells of them.
+      for (const member of departed) events.departed(member);
+    }
     this.#revision = revision;
     if (followed.read && revision >= followed.read.endRevision) followed.read = undefined;
-    for (const member of departed) events.departed(member);
     if (followed.key.epoch !== epoch) events.keyChanged(followed);
     for (const member of changedMembers(changes, followed.roll)) {
       if (member.moving) events.moveOrdered(member);
