@@ -45,6 +45,8 @@ export class DirectEnd {
   paths!: DirectPaths;
   /** Whether a master answers in its tunnel. */
   hasMaster = true;
+  /** How often the interface was given up. */
+  timesGivenUp = 0;
 
   constructor(
     bed: DirectBed,
@@ -95,7 +97,10 @@ export class DirectEnd {
         endpointOf: () => `${relayAddress}:51820`,
       },
       {
-        ...{ clock, log: silentLog(), host, hostKeeper, onGivenUp: () => {} },
+        ...{ clock, log: silentLog(), host, hostKeeper },
+        onGivenUp: () => {
+          this.timesGivenUp += 1;
+        },
         masterAnswers: async () => this.hasMaster,
       },
     );

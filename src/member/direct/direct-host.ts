@@ -48,6 +48,11 @@ export class DirectHost {
     return { interfaceName, listenPort: port, peers: this.#peers.map((peer) => this.#keyed(peer)) };
   }
 
+  /** Whether there is an interface, or is to be. */
+  get isMade(): boolean {
+    return this.#isMade;
+  }
+
   /** There is to be an interface from the next step on. */
   make(): void {
     this.#isMade = true;

@@ -18,6 +18,18 @@ async function direct() {
   return bed;
 }
 
+test('a machine that goes on refusing is given up once, whatever the number of peers', async () => {
+  await using bed = await direct();
+  const { left, right } = bed;
+  const others = [await bed.add('carla'), await bed.add('dora'), await bed.add('elsa')];
+  for (const other of others) await left.hear(other, true);
+  await bed.pass(100);
+  for (let times = 0; times < 6; times += 1) left.host.failures.push(new Error('nft failed'));
+  await bed.pass(2_000);
+  assert.equal(left.timesGivenUp, 1);
+  assert.equal((await left.path(right))?.state, 'failed');
+});
+
 /** How often the left end has put the right one in anew, from the given change of its host on. */
 function timesPutIn(left: DirectEnd, right: DirectEnd, from = 0): number {
   const present = left.host.applied

@@ -244,11 +244,17 @@ export class DirectPaths {
 
   /** The machine does not take the interface: all goes by masters, as if there had never been one. */
   giveUp(error: unknown): void {
+    // Several steps may have met the same failure.
+    if (!this.#host.isMade) return;
     const fields = { membership: this.#options.membership, err: error };
     this.#dependencies.log.warn(fields, 'no direct paths: their interface cannot be had');
     this.#rendezvous.clear();
     this.#host.forget();
-    for (const peer of this.#peers.all) peer.fail('this machine has no interface for it');
+    for (const peer of this.#peers.all) {
+      if (peer.phase !== 'failed') peer.fail('this machine has no interface for it');
+    }
+    // Also when there was no peer: the host is not to be asked for it again.
+    void this.#applySoon();
     this.#dependencies.onGivenUp();
   }
 
