@@ -266,6 +266,11 @@ export class Membership {
     await this.exclusively(() => this.#apply());
   }
 
+  /** The master's carrier is closed, and its tunnel is nobody's concern until the next change. */
+  forgetCarrier(master: MasterName): void {
+    this.#carried.delete(master);
+  }
+
   /** Whether the master answers in its tunnel within the time. @throws the signal's reason */
   async answersWithin(master: MasterName, limitMs: number, signal: AbortSignal): Promise<boolean> {
     const interfaceName = this.paths.interfaceOf(master);
@@ -284,9 +289,13 @@ export class Membership {
     const endedAtMs = this.#dependencies.clock.nowMs();
     const tombstone: Tombstone = { version: 1, vpn: vpn.name, subset, name, reason, endedAtMs };
     await this.peers.close();
-    await this.#options.files.writeEnded(tombstone);
-    this.#dependencies.pathKeeper.remove(this.name);
-    await this.#dependencies.hostKeeper.remove(this.name);
+    try {
+      await this.#options.files.writeEnded(tombstone);
+    } finally {
+      // Also when the disk refuses: then the next start is told once more.
+      this.#dependencies.pathKeeper.remove(this.name);
+      await this.#dependencies.hostKeeper.remove(this.name);
+    }
     return tombstone;
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLab, type Lab } from '../../lab/lab.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
 import { hanseProgram } from '../../lab/vpn/hanse-program.ts';
@@ -19,6 +20,9 @@ let home: LabMember;
 const cleanup = new AsyncDisposableStack();
 /** Long, because the machine may be busy with other tests; the first trial of UDP is 15 s later. */
 const slowMs = 90_000;
+const untilTrialMs = 20_000;
+/** It has 400 ms; a tunnel that is dead by both ways is one for longer than three seconds. */
+const longestTrialMs = 2_000;
 
 before(async () => {
   const sites = [
@@ -81,6 +85,18 @@ test('its status says so, and so do the metrics of its master', async () => {
   assert.match(stdout, /alive for .*, over HTTPS: UDP is blocked/);
   assert.match(stdout, /fra .*:8443/);
   assert.equal((await readMembership(home))?.masters[0]?.path?.over, 'udp');
+});
+
+test('a trial of UDP that fails costs what is sent in it, and no more, although packets come by HTTPS all the while', async () => {
+  const inwards = await startMemberStream(home, guest, { port: 7_001 });
+  const outwards = await startMemberStream(guest, home, { port: 7_002 });
+  await delay(untilTrialMs);
+  const [received, sent] = [await inwards.stop(), await outwards.stop()];
+  assert.ok(sent.lost.length > 0, 'there was a trial');
+  for (const { lengthMs } of [received.longestGap, sent.longestGap]) {
+    assert.ok(lengthMs < longestTrialMs, `${lengthMs} ms without packets`);
+  }
+  assert.equal((await readMembership(guest))?.masters[0]?.path?.over, 'https');
 });
 
 test('when UDP works again it goes back to it without losing a packet', async () => {

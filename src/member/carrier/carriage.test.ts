@@ -39,6 +39,10 @@ class Tunnel {
     return clock.sleep(100, signal);
   }
 
+  /** What the master sends by the carrier while UDP is tried: WireGuard follows it, unless it is kept back. */
+  masterSends = false;
+  #isHeld = false;
+
   async open(): Promise<OpenCarrier> {
     if (!this.isReached) throw new Error('nobody answers');
     this.opened += 1;
@@ -55,12 +59,23 @@ class Tunnel {
       get isOpen() {
         return isOpen;
       },
+      hold: () => {
+        this.#isHeld = true;
+      },
+      release: () => {
+        this.#isHeld = false;
+        if (this.masterSends) this.ends.push(`127.0.0.1:${this.opened}`);
+        return this.masterSends;
+      },
       [Symbol.dispose]: close,
     };
   }
 
   async use(endpoint: string | undefined): Promise<void> {
     this.ends.push(endpoint);
+    if (endpoint === undefined && this.masterSends && !this.#isHeld) {
+      this.ends.push(`127.0.0.1:${this.opened}`);
+    }
   }
 
   async answersWithin(): Promise<boolean> {
@@ -121,6 +136,19 @@ test('a tunnel that stays silent is carried, and tried over UDP now and then unt
   assert.equal(tunnel.end, undefined);
   assert.equal(tunnel.opened, 1);
   await pass(60_000);
+  assert.equal(tunnel.opened, 1);
+});
+
+test('what the master sends meanwhile does not make a trial succeed, nor undo one that did', async () => {
+  tunnel.udpWorks = false;
+  await pass(5_000);
+  tunnel.masterSends = true;
+  await pass(20_000);
+  assert.equal(tunnel.end, '127.0.0.1:1');
+  assert.equal(tunnel.opened, 1);
+  tunnel.udpWorks = true;
+  await pass(60_000);
+  assert.equal(tunnel.end, undefined);
   assert.equal(tunnel.opened, 1);
 });
 

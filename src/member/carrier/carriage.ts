@@ -163,11 +163,20 @@ export class Carriage {
     }
   }
 
-  /** The carrier stays open meanwhile, for what the master still sends by it. */
+  /**
+   * The carrier stays open meanwhile, for what the master still sends by it; that is kept back, because
+   * WireGuard would follow it and send the probe by the carrier.
+   */
   async #udpWorks(carrier: OpenCarrier, signal: AbortSignal): Promise<boolean> {
+    carrier.hold();
     await this.#use(undefined, signal);
-    if (await this.#tunnel.answersWithin(trialMs, signal)) return true;
-    await this.#use(carrier.endpoint, signal);
-    return false;
+    const works = await this.#tunnel.answersWithin(trialMs, signal);
+    if (!works) await this.#use(carrier.endpoint, signal);
+    const isFollowed = carrier.release();
+    if (!works) return false;
+    // Whatever comes by the carrier from now on is too late.
+    carrier.hold();
+    if (isFollowed) await this.#use(undefined, signal);
+    return true;
   }
 }

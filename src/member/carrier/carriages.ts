@@ -39,7 +39,11 @@ export class Carriages {
       AbortSignal.any([signal, stop.signal]),
       (error) =>
         this.#dependencies.log.error({ master, err: error }, 'a tunnel is not looked after'),
-    );
+    ).finally(() => {
+      // Its carrier is closed. A later carriage to the same master may have begun.
+      const running = this.#running.get(master);
+      if (running === undefined || running === stop) this.#membership.forgetCarrier(master);
+    });
   }
 
   #tunnelTo(master: MasterName): CarriedTunnel {

@@ -22,6 +22,10 @@ export interface OpenCarrier extends Disposable {
   readonly isOpen: boolean;
   /** Resolves when it is over, whoever has ended it. */
   readonly closed: Promise<void>;
+  /** From now on what the master sends is kept back, as much as a backlog may be. */
+  hold(): void;
+  /** Passes on what was kept back, and what comes from now on. @returns whether there was anything */
+  release(): boolean;
 }
 
 /**
@@ -60,6 +64,8 @@ class WebSocketCarrier implements OpenCarrier {
   readonly #over = new AbortController();
   /** Of WireGuard; known from its first packet on, and WireGuard speaks first. */
   #wireguardPort: number | undefined;
+  /** Undefined while nothing is. */
+  #keptBack: Buffer[] | undefined;
   #heardMs: number;
 
   constructor(webSocket: WebSocket, socket: Socket, clock: Clock) {
@@ -73,7 +79,7 @@ class WebSocketCarrier implements OpenCarrier {
     socket.on('message', (packet, { port }) => this.#toMaster(packet, port));
     // Such as when WireGuard's port was closed a moment ago: the packet is lost.
     socket.on('error', () => undefined);
-    webSocket.on('message', (data, isBinary) => this.#toWireguard(data, isBinary));
+    webSocket.on('message', (data, isBinary) => this.#fromMaster(data, isBinary));
     webSocket.on('pong', () => this.#heard());
     webSocket.on('error', () => undefined);
     webSocket.once('close', () => {
@@ -92,6 +98,17 @@ class WebSocketCarrier implements OpenCarrier {
     this.#webSocket.terminate();
   }
 
+  hold(): void {
+    this.#keptBack ??= [];
+  }
+
+  release(): boolean {
+    const kept = this.#keptBack ?? [];
+    this.#keptBack = undefined;
+    for (const packet of kept) this.#toWireguard(packet);
+    return kept.length > 0;
+  }
+
   #toMaster(packet: Buffer, port: number): void {
     this.#wireguardPort = port;
     const { readyState, OPEN, bufferedAmount } = this.#webSocket;
@@ -100,10 +117,18 @@ class WebSocketCarrier implements OpenCarrier {
     }
   }
 
-  #toWireguard(data: RawData, isBinary: boolean): void {
+  #fromMaster(data: RawData, isBinary: boolean): void {
     this.#heard();
-    if (!isBinary || !Buffer.isBuffer(data) || this.#wireguardPort === undefined) return;
-    this.#socket.send(data, this.#wireguardPort, loopback);
+    if (isBinary && Buffer.isBuffer(data)) this.#toWireguard(data);
+  }
+
+  #toWireguard(packet: Buffer): void {
+    if (this.#keptBack) {
+      const bytes = this.#keptBack.reduce((sum, { length }) => sum + length, packet.length);
+      if (bytes <= maxCarriedBacklogBytes) this.#keptBack.push(packet);
+    } else if (this.#wireguardPort !== undefined) {
+      this.#socket.send(packet, this.#wireguardPort, loopback);
+    }
   }
 
   #heard(): void {
