@@ -82,11 +82,13 @@ export class MembershipLoop {
     const over = new AbortController();
     this.#lookAfterTunnels(AbortSignal.any([stop, over.signal]));
     try {
-      const reason = await this.#untilEnded(stop, joined);
+      const reason = await this.#untilEnded(stop, joined).catch((error: unknown) => {
+        if (this.#forgotten.signal.aborted && !signal.aborted) return 'forgotten' as const;
+        throw error;
+      });
       over.abort();
       return await this.#finish(reason);
     } catch (error) {
-      if (this.#forgotten.signal.aborted && !signal.aborted) return await this.#finish('forgotten');
       this.#ended.reject(error);
       throw error;
     } finally {

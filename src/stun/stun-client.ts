@@ -51,8 +51,13 @@ export class StunClient implements Disposable {
   /** @param server numeric @throws system errors, named by Node, when there is no socket of the family */
   static async open(server: SocketAddress, { clock }: StunClientDependencies): Promise<StunClient> {
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
-    socket.bind(0);
-    await once(socket, 'listening');
+    try {
+      socket.bind(0);
+      await once(socket, 'listening');
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
     return new StunClient(server, clock, socket);
   }
 
