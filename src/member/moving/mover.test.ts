@@ -78,6 +78,15 @@ class Bed implements AsyncDisposable {
     return { session, asked: await session.receive('join') };
   }
 
+  /** What it asks for next is that subset, and it is in no other one but its own. */
+  async assertJoinsOnly(subset: string): Promise<void> {
+    const { asked } = await this.joining();
+    assert.equal(readInviteToken(asked.token, { nowMs: 0 }).subset, subset);
+    const { memberships } = await callLocal(this.member.socketPath, localStatus, undefined);
+    const names = memberships.map((membership) => membership.subset);
+    assert.deepEqual(names, ['east', subset]);
+  }
+
   async stateOf(subset: string): Promise<string | undefined> {
     const { memberships } = await callLocal(this.member.socketPath, localStatus, undefined);
     return memberships.find((membership) => membership.subset === subset)?.session.state;
@@ -142,13 +151,7 @@ test('a new order takes the place of one that nobody answers', async () => {
   await bed.order();
   await bed.joining();
   await bed.order({ subset: 'north', order: 1 });
-  const { asked } = await bed.joining();
-  assert.equal(readInviteToken(asked.token, { nowMs: 0 }).subset, 'north');
-  const { memberships } = await callLocal(bed.member.socketPath, localStatus, undefined);
-  assert.deepEqual(
-    memberships.map(({ subset }) => subset),
-    ['east', 'north'],
-  );
+  await bed.assertJoinsOnly('north');
 });
 
 test('a join that an order waits for is not begun anew when another order takes its place', async () => {
@@ -160,13 +163,7 @@ test('a join that an order waits for is not begun anew when another order takes 
   const left = 2 * hourMs - (bed.clock.nowMs() % 1_000);
   await until('it is taken up', () => bed.clock.hasSleeper(left));
   await bed.order({ subset: 'north', order: 2 });
-  const { asked } = await bed.joining();
-  assert.equal(readInviteToken(asked.token, { nowMs: 0 }).subset, 'north');
-  const { memberships } = await callLocal(bed.member.socketPath, localStatus, undefined);
-  assert.deepEqual(
-    memberships.map(({ subset }) => subset),
-    ['east', 'north'],
-  );
+  await bed.assertJoinsOnly('north');
 });
 
 test('a membership that ends before its tunnel carries packets is none to move to', async () => {
