@@ -65,7 +65,7 @@ class WebSocketCarrier implements OpenCarrier {
   /** Of WireGuard; known from its first packet on, and WireGuard speaks first. */
   #wireguardPort: number | undefined;
   /** Undefined while nothing is. */
-  #keptBack: Buffer[] | undefined;
+  #keptBack: { readonly packets: Buffer[]; bytes: number } | undefined;
   #heardMs: number;
 
   constructor(webSocket: WebSocket, socket: Socket, clock: Clock) {
@@ -99,11 +99,11 @@ class WebSocketCarrier implements OpenCarrier {
   }
 
   hold(): void {
-    this.#keptBack ??= [];
+    this.#keptBack ??= { packets: [], bytes: 0 };
   }
 
   release(): boolean {
-    const kept = this.#keptBack ?? [];
+    const kept = this.#keptBack?.packets ?? [];
     this.#keptBack = undefined;
     for (const packet of kept) this.#toWireguard(packet);
     return kept.length > 0;
@@ -123,10 +123,12 @@ class WebSocketCarrier implements OpenCarrier {
   }
 
   #toWireguard(packet: Buffer): void {
-    if (this.#keptBack) {
-      const bytes = this.#keptBack.reduce((sum, { length }) => sum + length, packet.length);
-      if (bytes <= maxCarriedBacklogBytes) this.#keptBack.push(packet);
-    } else if (this.#wireguardPort !== undefined) {
+    const kept = this.#keptBack;
+    if (kept) {
+      if (kept.bytes + packet.length > maxCarriedBacklogBytes) return;
+      kept.packets.push(packet);
+      kept.bytes += packet.length;
+    } else if (this.isOpen && this.#wireguardPort !== undefined) {
       this.#socket.send(packet, this.#wireguardPort, loopback);
     }
   }
