@@ -6,6 +6,12 @@ import { epochSchema } from '../model/wireguard-key.ts';
  * What is told of a new key of a subset while its members apply it, whatever it was made for.
  */
 
+/**
+ * Who has not applied a key is not waited for when nothing has been seen of any of them for so long: members
+ * that lose their master for a moment are back sooner, also with one that has just come to act.
+ */
+export const absentMs = 3_000;
+
 /** Of the line that says that the key is durable. */
 export const newKeyShape = {
   revision: z.number().int(),

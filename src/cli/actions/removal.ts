@@ -1,4 +1,5 @@
 import type { OperatorClient } from '../../api/client/operator-client.ts';
+import { absentMs } from '../../api/key-progress.ts';
 import {
   type MemberView,
   type RemovalProgress,
@@ -22,9 +23,6 @@ import { RemovalReport, writeElsewhere } from '../output/removal-report.ts';
 export interface RemovalOptions extends OperatorOptions, ListingOptions {
   readonly wait: number;
 }
-
-/** Who is still away after that is not waited for: a master that has just come to act has no sessions yet. */
-const absentMs = 3_000;
 
 /** Whom to remove, and from where. */
 type Target = Pick<MemberView, 'name' | 'subset' | 'identityKey' | 'acting'>;

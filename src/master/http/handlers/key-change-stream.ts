@@ -1,4 +1,4 @@
-import type { KeyProgress, PendingMember } from '../../../api/key-progress.ts';
+import { absentMs, type KeyProgress, type PendingMember } from '../../../api/key-progress.ts';
 import type { MemberName } from '../../../model/names.ts';
 import type { Epoch } from '../../../model/wireguard-key.ts';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -49,11 +49,6 @@ interface Acknowledgement {
 
 /** How many of those who have not applied a key are named. */
 const maxNamed = 1_000;
-/**
- * Who is missing is not waited for when nothing has been seen of any of them for so long. Members that lose
- * their master for a moment are back sooner.
- */
-const absentMs = 3_000;
 const lookEveryMs = 500;
 
 /** Makes a subset's next key and tells, as it happens, who has applied it. */
