@@ -200,12 +200,12 @@ export class RollFollower {
     const departed: MemberRecord[] = [];
     try {
       for (const change of changes) departed.push(...this.#apply(change, followed));
+      this.#revision = revision;
+      if (followed.read && revision >= followed.read.endRevision) followed.read = undefined;
     } finally {
       // Also when a later one cannot be read: the roll that is read anew then no longer tells of them.
       for (const member of departed) events.departed(member);
     }
-    this.#revision = revision;
-    if (followed.read && revision >= followed.read.endRevision) followed.read = undefined;
     if (followed.key.epoch !== epoch) events.keyChanged(followed);
     for (const member of changedMembers(changes, followed.roll)) {
       if (member.moving) events.moveOrdered(member);
