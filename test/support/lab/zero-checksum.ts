@@ -17,19 +17,24 @@ const udpHeaderBytes = 8;
  */
 export function textsWithZeroChecksum(path: UdpPath, count: number): readonly string[] {
   const texts: string[] = [];
+  const addresses = sumOfWords(Buffer.concat([addressBytes(path.from), addressBytes(path.to)]));
   for (let number = 0; texts.length < count; number += 1) {
     const text = createHash('sha1').update(String(number)).digest('hex');
-    if (onesComplementSum(path, text) === 0xffff) texts.push(text);
+    const length = udpHeaderBytes + text.length;
+    const headers = addresses + udpProtocol + 2 * length + 2 * path.port;
+    // Of which the checksum is the complement.
+    if (folded(headers + sumOfWords(Buffer.from(text))) === 0xffff) texts.push(text);
   }
   return texts;
 }
 
-/** Its complement is the checksum. */
-function onesComplementSum({ from, to, port }: UdpPath, text: string): number {
-  const length = udpHeaderBytes + text.length;
-  const payload = Buffer.concat([addressBytes(from), addressBytes(to), Buffer.from(text)]);
-  let sum = udpProtocol + 2 * length + 2 * port;
-  for (let at = 0; at < payload.length; at += 2) sum += payload.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+function sumOfWords(bytes: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
   return sum;
+}
+
+/** In ones' complement of 16 bits. */
+function folded(sum: number): number {
+  return sum > 0xffff ? folded((sum & 0xffff) + (sum >>> 16)) : sum;
 }
