@@ -3,6 +3,10 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../test/support/until.ts';
 import { WatchedTunnel } from '../../test/support/watched-tunnel.ts';
+import { parseAddress } from '../model/prefix.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { silentLog } from '../runtime/log.ts';
+import { PathMonitor } from './path-monitor.ts';
 
 const never = 600_000;
 
@@ -130,4 +134,19 @@ test('an interface that is missing is dead, and what is no longer watched is not
   assert.equal(left.isAlive, true);
   left.watcher.set([]);
   await until('nothing is watched', () => left.watcher.statuses.size === 0);
+});
+
+test('nothing is watched any more by a monitor that was stopped', async () => {
+  const address = parseAddress('fe80::1');
+  const path = { interfaceName: 'lo', ownLinkLocal: address, remoteLinkLocal: address };
+  const monitor = new PathMonitor({
+    clock: systemClock,
+    log: silentLog(),
+    onChange: () => undefined,
+  });
+  monitor.set([{ ...path, using: true, idleProbeMs: never }]);
+  assert.equal(monitor.statuses().size, 1);
+  await monitor.run(AbortSignal.abort());
+  monitor.set([{ ...path, using: true, idleProbeMs: never }]);
+  assert.equal(monitor.statuses().size, 0);
 });

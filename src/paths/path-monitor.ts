@@ -51,6 +51,7 @@ export class PathMonitor {
   readonly #dependencies: PathMonitorDependencies;
   readonly #watches = new Map<string, TunnelWatch>();
   #sequence: number;
+  #isOver = false;
 
   constructor(dependencies: PathMonitorDependencies) {
     this.#dependencies = dependencies;
@@ -58,8 +59,12 @@ export class PathMonitor {
     this.#sequence = Math.floor(dependencies.clock.nowMs() / sequenceUnitMs) % sequenceCount;
   }
 
-  /** The paths to watch from now on, whole. Those that stay keep what is known of them. */
+  /**
+   * The paths to watch from now on, whole. Those that stay keep what is known of them. None after
+   * `run`: nobody would close their sockets, and the process would never end.
+   */
   set(paths: readonly WatchedPath[]): void {
+    if (this.#isOver) return;
     const names = new Set(paths.map(({ interfaceName }) => interfaceName));
     for (const [name, watch] of this.#watches) {
       if (names.has(name)) continue;
@@ -110,6 +115,7 @@ export class PathMonitor {
       }
     } finally {
       this.set([]);
+      this.#isOver = true;
     }
   }
 
