@@ -10,7 +10,9 @@ import { until } from '../../test/support/until.ts';
 import { getStatus } from '../api/status-endpoints.ts';
 import { addressCapacity, type Blocks, blockPairs } from '../core/addressing.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
+import { memberKey } from '../store/keys.ts';
 import { RollFollower } from './subset/roll-follower.ts';
+import { readFailovers } from './subset/takeover-record.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const berlin = parseSubsetName('berlin');
@@ -136,6 +138,27 @@ test('the tunnels of a subset stay while its roll is read anew', async () => {
   });
   const { key } = elbe.subset('hamburg').state;
   assert.equal(key.epoch, former.state.key.epoch + 1, 'the rotation whose answer was lost');
+});
+
+test('a change that arrives after the roll was read anew is not made, and the master stays', async () => {
+  const { token } = await invite(bed, 'hamburg');
+  const former = elbe.subset('hamburg');
+  const { takenCount } = former.state.roll;
+  const failovers = () => readFailovers(hamburg, 10, bed.store);
+  const before = await failovers();
+  storeOfElbe?.faults.push('late');
+  await using session = await new SessionNode('viola').askToJoin(elbe.endpoint, token);
+  assert.equal((await session.expect('refused')).retryable, true);
+  const acting = await until('it acts again', () => {
+    const found = elbe.master.subsets.find(hamburg);
+    return found === former ? undefined : found;
+  });
+  assert.equal(acting.state.roll.takenCount, takenCount);
+  assert.deepEqual(await storeOfElbe?.arrive(), [false]);
+  assert.equal(await bed.store.get(memberKey(hamburg, parseMemberName('viola'))), undefined);
+  const joined = await new SessionNode('viola').join(elbe.endpoint, token);
+  await joined.session[Symbol.asyncDispose]();
+  assert.deepEqual(await failovers(), before);
 });
 
 test('members of a subset that is read anew keep their sessions and get the newest key', async () => {

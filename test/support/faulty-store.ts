@@ -1,8 +1,11 @@
 import type { Store, Transaction, TransactionResult } from '../../src/store/store.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 
-/** What becomes of a transaction: refused before it was applied, or its answer lost after. */
-export type StoreFault = 'not applied' | 'answer lost';
+/**
+ * What becomes of a transaction: refused before it was applied, its answer lost after, or on its way while
+ * whoever made it is told that nobody knows.
+ */
+export type StoreFault = 'not applied' | 'answer lost' | 'late';
 
 /** A real store that is out of reach whenever the test says so. */
 export class FaultyStore implements Store {
@@ -13,6 +16,7 @@ export class FaultyStore implements Store {
   held: Promise<void> | undefined;
   /** Transactions that were begun. */
   transactions = 0;
+  readonly #late: Transaction[] = [];
 
   constructor(store: Store) {
     this.#store = store;
@@ -22,10 +26,19 @@ export class FaultyStore implements Store {
     this.transactions += 1;
     const fault = this.faults.shift();
     await this.held;
-    if (fault === 'not applied') throw outOfReach();
+    if (fault === 'late') this.#late.push(transaction);
+    if (fault === 'late' || fault === 'not applied') throw outOfReach();
     const result = await this.#store.transact(transaction, signal);
     if (fault === 'answer lost') throw outOfReach();
     return result;
+  }
+
+  /** What is late arrives now. @returns for each whether it was applied */
+  arrive(): Promise<boolean[]> {
+    const transactions = this.#late.splice(0);
+    return Promise.all(
+      transactions.map(async (each) => (await this.#store.transact(each)).succeeded),
+    );
   }
 
   get: Store['get'] = (...args) => this.#store.get(...args);

@@ -11,6 +11,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { silentLog } from '../../runtime/log.ts';
 import { auditPrefix, leaseKey } from '../../store/keys.ts';
 import { openStore } from '../../store/open-store.ts';
+import type { Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { MasterError } from '../master-error.ts';
 import { RollWriter } from './roll-writer.ts';
@@ -58,10 +59,15 @@ async function leaseRecord() {
 const isFree = async (): Promise<boolean> => (await bed.store.get(key)) === undefined;
 
 /** Writes of one master, as its fence allows them. */
-function writerOf({ fence }: SubsetLease, name: string, audited: string[] = []): RollWriter {
+function writerOf(
+  { fence }: SubsetLease,
+  name: string,
+  audited: string[] = [],
+  store: Store = bed.store,
+): RollWriter {
   return new RollWriter(
     { subset: hamburg, master: parseMasterName(name), fence },
-    { store: bed.store, clock: systemClock, onAudit: ({ subject }) => audited.push(subject) },
+    { store, clock: systemClock, onAudit: ({ subject }) => audited.push(subject) },
   );
 }
 
@@ -181,6 +187,58 @@ test('a deposed master’s write fails, changes nothing and is not audited', asy
   assert.deepEqual((await bed.store.range('roll/hamburg/')).entries, before.entries);
   assert.deepEqual(audited, ['in-office', 'successor']);
   await second.end();
+});
+
+test('what is late fails once the fence was renewed, and the lease goes on', async () => {
+  const store = new FaultyStore(bed.store);
+  const lease = await take('elbe', { store });
+  const [probe, audited] = ['roll/hamburg/member/late', [] as string[]];
+  store.faults.push('late');
+  const before = writerOf(lease, 'elbe', audited, store);
+  await assert.rejects(before.commit(change(probe, 'late')), { code: 'unavailable' });
+  await lease.renewFence(lease.lost);
+  assert.deepEqual(await store.arrive(), [false]);
+  assert.equal(await bed.store.get(probe), undefined);
+  await assert.rejects(before.commit(change(probe, 'old fence')), { code: 'not-acting' });
+  await writerOf(lease, 'elbe', audited, store).commit(change(probe, 'new fence'));
+  assert.deepEqual(audited, ['new fence']);
+  await systemClock.sleep(4_000);
+  assert.equal((await leaseRecord())?.master, 'elbe', 'it still hangs on the lease');
+  await lease.end();
+  assert.ok(await isFree());
+});
+
+for (const fault of ['not applied', 'answer lost', 'late'] as const) {
+  test(`a fence is renewed by another attempt when the first one was ${fault}`, async () => {
+    const store = new FaultyStore(bed.store);
+    const lease = await take('elbe', { store });
+    const { revision } = lease;
+    store.faults.push(fault);
+    await assert.rejects(lease.renewFence(lease.lost), { code: 'unavailable' });
+    assert.equal(lease.revision, revision);
+    await lease.renewFence(lease.lost);
+    assert.ok(lease.revision > revision);
+    await store.arrive();
+    assert.equal((await bed.store.get(key))?.modRevision, lease.revision);
+    await lease.end();
+  });
+}
+
+test('a fence is renewed by nobody who has lost the lease, to another or by an offer', async () => {
+  const store = new FaultyStore(bed.store);
+  const lost = await take('elbe', { store });
+  const heir = await take('trave');
+  await assert.rejects(lost.renewFence(lost.lost), { code: 'not-acting' });
+  assert.equal((await bed.store.get(key))?.modRevision, heir.revision);
+  await lost.end();
+  const giver = heir;
+  const offering = giver.offer(parseMasterName('elbe'), {
+    from: parseMasterName('trave'),
+    change: 'handed-over',
+  });
+  await assert.rejects(giver.renewFence(new AbortController().signal), { code: 'not-acting' });
+  await offering;
+  assert.equal((await leaseRecord())?.master, 'elbe');
 });
 
 test('a change and its audit entries are in one transaction; neither is there without the other', async () => {

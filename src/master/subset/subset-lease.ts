@@ -50,16 +50,14 @@ export async function takeSubsetLease(
   const askedMs = clock.monotonicMs();
   const lease = await store.grantLease(leaseTtlMs, deadline.signal);
   const record: ActingLease = { version: 1, master, sinceMs: clock.nowMs() };
-  const key = leaseKey(subset);
+  const [key, value] = [leaseKey(subset), encodeRecord(record)];
   const result = await store.transact(
-    {
-      if: [{ key, modRevision: seenRevision }],
-      then: [{ put: key, value: encodeRecord(record), lease }],
-    },
+    { if: [{ key, modRevision: seenRevision }], then: [{ put: key, value, lease }] },
     deadline.signal,
   );
   if (result.succeeded) {
-    return new SubsetLease(options, { lease, revision: result.revision, askedMs }, dependencies);
+    const taken = { lease, value, revision: result.revision, askedMs };
+    return new SubsetLease(options, taken, dependencies);
   }
   await store.revokeLease(lease, deadline.signal);
   return undefined;
@@ -74,34 +72,69 @@ export async function takeSubsetLease(
  * was ended.
  */
 export class SubsetLease {
-  /** To be part of every transaction on the roll: a deposed master's late write fails. */
-  readonly fence: Comparison;
-  /** At which it was taken; a later holder has a greater one. */
-  readonly revision: number;
   readonly #subset: SubsetName;
   readonly #lease: LeaseId;
+  /** What the lease key says while it is held. */
+  readonly #value: Uint8Array;
   readonly #dependencies: SubsetLeaseDependencies;
   readonly #lost = new AbortController();
   readonly #renewing: Promise<void>;
+  #revision: number;
   #endsMs: number;
 
   constructor(
     { subset }: Pick<SubsetLeaseOptions, 'subset'>,
-    taken: { readonly lease: LeaseId; readonly revision: number; readonly askedMs: number },
+    taken: {
+      readonly lease: LeaseId;
+      readonly value: Uint8Array;
+      readonly revision: number;
+      readonly askedMs: number;
+    },
     dependencies: SubsetLeaseDependencies,
   ) {
     this.#subset = subset;
     this.#lease = taken.lease;
+    this.#value = taken.value;
     this.#dependencies = dependencies;
-    this.revision = taken.revision;
-    this.fence = { key: leaseKey(subset), modRevision: taken.revision };
+    this.#revision = taken.revision;
     this.#endsMs = taken.askedMs + leaseTtlMs - guardMs;
     this.#renewing = this.#renew();
+  }
+
+  /** Of the lease key: it was taken then, or its fence renewed; a later holder has a greater one. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** To be part of every transaction on the roll: a deposed master's late write fails. */
+  get fence(): Comparison {
+    return { key: leaseKey(this.#subset), modRevision: this.#revision };
   }
 
   /** Aborted when the lease is over, with what ended it. */
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /**
+   * Breaks the fence and puts up another: what was sent under the old one without an answer has been
+   * applied by then, or never will be.
+   * @throws MasterError `not-acting` when the lease was lost; StoreError when the outcome is unknown,
+   *   after which it can be called again: only one of the attempts can have been applied
+   */
+  async renewFence(signal: AbortSignal): Promise<void> {
+    const { store } = this.#dependencies;
+    const put = { put: leaseKey(this.#subset), value: this.#value, lease: this.#lease };
+    const { succeeded, revision } = await store.transact({ if: [this.fence], then: [put] }, signal);
+    this.#revision = succeeded ? revision : await this.#findFence(signal);
+  }
+
+  /** What an earlier attempt has put up whose answer was lost. @throws MasterError `not-acting` when it was somebody else */
+  async #findFence(signal: AbortSignal): Promise<number> {
+    const entry = await this.#dependencies.store.get(leaseKey(this.#subset), signal);
+    const isOwn = entry?.lease === this.#lease && Buffer.compare(entry.value, this.#value) === 0;
+    if (!isOwn) throw lostBefore(this.#subset);
+    return entry.modRevision;
   }
 
   /**

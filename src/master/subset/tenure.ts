@@ -89,11 +89,15 @@ export class Tenure {
 
   /** @returns undefined when the store was away; it is tried again as long as the lease lasts */
   async #open(mustRead: boolean, stop: AbortSignal): Promise<ActingSubset | undefined> {
-    const { subset } = this.#options;
+    const { subset, takeover } = this.#options;
     const { follower, clock, log } = this.#dependencies;
     const steps = new StepLog({ subset }, this.#dependencies);
     try {
-      if (mustRead) await follower.read(stop);
+      if (mustRead) {
+        // Else what the store has not answered yet could be applied after it was read.
+        await takeover.lease.renewFence(stop);
+        await follower.read(stop);
+      }
       const acting = await this.#openLoaded();
       await this.#recordChange(acting);
       steps.done('the subset is open for changes');
