@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { killMarked, killMarkedByDeadRuns, markOfThisRun } from './lib/marked-processes.mjs';
 import { pinnedNode } from './lib/repository.mjs';
 import { runCommand } from './lib/run-command.mjs';
-import { runTestFile } from './lib/run-test-file.mjs';
+import { hasFailed, runTestFile } from './lib/run-test-file.mjs';
 import { findTestFiles, matches } from './lib/test-files.mjs';
 import { TestTally } from './lib/test-tally.mjs';
 import { setUpAndThen } from './setup.mjs';
@@ -21,13 +21,15 @@ const largeThenSmall = ['large networks', 'networks'];
  * One after the other, each with lanes that run at once: a lane takes one file after the other, of the
  * first of its kinds that has any left. Among the plain ones there is always one that waits for a
  * lease to end. Networks take a dozen daemons each, so that two are enough for any machine, and one
- * where it is a large one.
+ * where it is a large one. What fails beside another network is run again alone, and that decides
+ * (docs/decisions/0031-networks-that-fail-beside-others.md).
  */
 const phases = [
   { title: 'tests', lanes: Array(cores + 1).fill(['plain']) },
   {
     title: 'tests in networks of their own',
     lanes: cores > 1 ? [largeThenSmall, ['networks']] : [largeThenSmall],
+    areCrowded: cores > 1,
   },
   { title: 'tests that want the machine to themselves', lanes: [['alone']] },
 ];
@@ -41,10 +43,12 @@ async function main(patterns) {
     await runChecks(patterns, tally);
     const files = await findTestFiles(patterns);
     const run = { mark, tally, interrupted };
-    for (const { title, lanes } of phases) {
-      const ofLanes = files.filter(({ kind }) => lanes.some((kinds) => kinds.includes(kind)));
-      await runFiles(title, ofLanes, { ...run, lanes });
+    const undecided = [];
+    for (const phase of phases) {
+      const ofLanes = files.filter(({ kind }) => phase.lanes.some((kinds) => kinds.includes(kind)));
+      undecided.push(...(await runFiles(phase, ofLanes, run)));
     }
+    await runFiles({ title: 'once more, alone', lanes: [largeThenSmall] }, undecided, run);
   } finally {
     await killMarked(mark);
     await removeDeadLabs();
@@ -76,8 +80,9 @@ async function runChecks(patterns, tally) {
   }
 }
 
-async function runFiles(title, files, { mark, tally, interrupted, lanes }) {
-  if (files.length === 0) return;
+/** @returns the files that have to be run again */
+async function runFiles({ title, lanes, areCrowded }, files, { mark, tally, interrupted }) {
+  if (files.length === 0) return [];
   tally.heading(lanes.length > 1 ? `${title}, ${lanes.length} files at once` : title);
   const waiting = new Set(files);
   const take = (kinds) => {
@@ -85,12 +90,20 @@ async function runFiles(title, files, { mark, tally, interrupted, lanes }) {
     waiting.delete(file);
     return file;
   };
+  const undecided = [];
   const run = async (kinds) => {
     for (let file = take(kinds); file && !interrupted.aborted; file = take(kinds)) {
-      tally.addFile(file.path, await runTestFile(file, mark));
+      const outcome = await runTestFile(file, mark);
+      if (areCrowded && hasFailed(outcome) && !interrupted.aborted) {
+        tally.addUndecided(file.path, outcome);
+        undecided.push(file);
+      } else {
+        tally.addFile(file.path, outcome);
+      }
     }
   };
   await Promise.all(lanes.map(run));
+  return undecided;
 }
 
 /** A file that was killed cannot remove its labs. */

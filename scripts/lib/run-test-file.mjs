@@ -23,6 +23,14 @@ const mostOutputCharacters = 20_000;
  */
 
 /**
+ * @param {FileOutcome} outcome
+ * @returns {boolean}
+ */
+export function hasFailed({ reports, problems }) {
+  return problems.length > 0 || reports.some(({ outcome }) => outcome === 'failed');
+}
+
+/**
  * Runs one test file in a process of its own, to its end or its time limit; afterwards nothing that
  * it has started runs any more. What it left running counts as a failure.
  *

@@ -1,4 +1,8 @@
+import { hasFailed } from './run-test-file.mjs';
+
 const indentation = '      ';
+/** Of each failure, at the end of a long output: what was expected, and where. */
+const repeatedLines = 15;
 
 /** Counts what has passed and failed, and prints it as it comes, one line for each file or check. */
 export class TestTally {
@@ -6,6 +10,9 @@ export class TestTally {
   #failed = 0;
   #skipped = 0;
   #failures = [];
+  /** Paths of files that failed beside others and are to be run again. */
+  #undecided = new Set();
+  #passedAlone = [];
 
   heading(text) {
     console.log(`\n${text}`);
@@ -16,36 +23,50 @@ export class TestTally {
    * @param {{ exitCode: number | null, output: string, durationMs: number }} outcome
    */
   addCheck(name, { exitCode, output, durationMs }) {
-    this.#printLine({ name, failed: exitCode !== 0, note: '', durationMs });
-    this.#count(exitCode === 0 ? 'passed' : 'failed');
-    if (exitCode !== 0) this.#printFailure(name, output);
+    const failed = exitCode !== 0;
+    this.#printLine({ name, verdict: failed ? 'FAIL' : 'ok', note: '', durationMs });
+    this.#count(failed ? 'failed' : 'passed');
+    if (!failed) return;
+    this.#printDetails(output);
+    this.#failures.push({ name, details: output });
   }
 
   /**
    * @param {string} path
    * @param {import('./run-test-file.mjs').FileOutcome} outcome
    */
-  addFile(path, { reports, problems, output, durationMs }) {
-    const failures = reports.filter(({ outcome }) => outcome === 'failed');
-    const failed = failures.length + problems.length > 0;
-    const note = `${reports.length} ${reports.length === 1 ? 'test' : 'tests'}`;
-    this.#printLine({ name: path, failed, note, durationMs });
-    for (const { outcome } of reports) this.#count(outcome);
-    for (const { name, error } of failures) {
-      if (error !== undefined) this.#printFailure(`${path}: ${name}`, error);
-    }
-    for (const problem of problems) {
-      this.#count('failed');
-      this.#printFailure(path, problem);
-    }
-    if (failed && output !== '') this.#printDetails(`what ${path} printed:\n${output}`);
+  addFile(path, outcome) {
+    const { reports, problems } = outcome;
+    this.#printFile(path, outcome, hasFailed(outcome) ? 'FAIL' : 'ok');
+    const isDecided = this.#undecided.delete(path);
+    if (isDecided && !hasFailed(outcome)) this.#passedAlone.push(path);
+    for (const { outcome: each } of reports) this.#count(each);
+    for (const _ of problems) this.#count('failed');
+    this.#failures.push(...failuresOf(path, outcome));
+  }
+
+  /**
+   * What failed while others kept the machine busy counts only when it fails again by itself.
+   * @param {string} path
+   * @param {import('./run-test-file.mjs').FileOutcome} outcome
+   */
+  addUndecided(path, outcome) {
+    this.#printFile(path, outcome, 'again');
+    this.#undecided.add(path);
   }
 
   /** Prints the end of the whole output. @returns whether something passed and nothing failed */
   finish() {
+    if (this.#passedAlone.length > 0) {
+      this.heading('failed beside another file, and passed alone');
+      for (const path of this.#passedAlone) console.log(`  ${path}`);
+    }
     if (this.#failures.length > 0) {
       this.heading('failures');
-      for (const name of this.#failures) console.log(`  ${name}`);
+      for (const { name, details } of this.#failures) {
+        console.log(`  ${name}`);
+        this.#printDetails(details.split('\n').slice(0, repeatedLines).join('\n'));
+      }
     }
     if (this.#skipped > 0) console.log(`\n${this.#skipped} skipped`);
     console.log(`\n${this.#passed} passed, ${this.#failed} failed`);
@@ -58,20 +79,38 @@ export class TestTally {
     else this.#skipped += 1;
   }
 
-  #printLine({ name, failed, note, durationMs }) {
+  #printFile(path, outcome, verdict) {
+    const { reports, output, durationMs } = outcome;
+    const note = `${reports.length} ${reports.length === 1 ? 'test' : 'tests'}`;
+    this.#printLine({ name: path, verdict, note, durationMs });
+    for (const { name, details } of failuresOf(path, outcome)) {
+      this.#printDetails(`${name}\n${details}`);
+    }
+    if (hasFailed(outcome) && output !== '') {
+      this.#printDetails(`what ${path} printed:\n${output}`);
+    }
+  }
+
+  #printLine({ name, verdict, note, durationMs }) {
     const seconds = `${(durationMs / 1_000).toFixed(1)} s`;
-    const verdict = failed ? 'FAIL' : 'ok';
     console.log(
       `  ${verdict.padEnd(5)} ${name.padEnd(58)} ${note.padStart(9)} ${seconds.padStart(8)}`,
     );
   }
 
-  #printFailure(name, details) {
-    this.#failures.push(name);
-    this.#printDetails(`${name}\n${details}`);
-  }
-
   #printDetails(text) {
     console.log(text.trimEnd().replace(/^/gm, indentation));
   }
+}
+
+/** Those that have an error of their own. */
+function failuresOf(path, { reports, problems }) {
+  return [
+    ...reports.flatMap(({ name, outcome, error }) =>
+      outcome === 'failed' && error !== undefined
+        ? [{ name: `${path}: ${name}`, details: error }]
+        : [],
+    ),
+    ...problems.map((details) => ({ name: path, details })),
+  ];
 }
