@@ -24,7 +24,7 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
     const traffic = await bed.startTraffic();
     await bed.separate(['near'], ['one']);
     await bed.untilServed(bed.near, 'two');
-    assert.equal(await bed.acting('north'), 'one');
+    await bed.assertActing('one');
     await standing.assertHeld();
     await untilShown({ acting: 'one', sessionWith: 'two' });
     await traffic.assertLosses([across.name, between.name]);
@@ -58,7 +58,7 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
     await until('four has noticed', async () => (await isAlive('one', 'four')) === false, slowMs);
     assert.ok(await isAlive('two', 'four'));
     await traffic.assertLosses([between.name, from.name]);
-    assert.equal(await bed.acting('north'), 'one');
+    await bed.assertActing('one');
     await standing.assertHeld();
   });
 
@@ -68,7 +68,7 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
     await bed.separate(['near'], ['two']);
     await until('near has noticed', async () => (await hasPath('two')) === false, slowMs);
     await traffic.assertLosses();
-    assert.equal(await bed.acting('north'), 'one');
+    await bed.assertActing('one');
     await standing.assertHeld();
   });
 
@@ -78,7 +78,7 @@ describe('two nodes that lose each other and nobody else', { timeout: 600_000 },
     await bed.separate(['one'], ['two']);
     await until('two has noticed', async () => (await isAlive('one', 'two')) === false, slowMs);
     await traffic.assertLosses();
-    assert.equal(await bed.acting('north'), 'one');
+    await bed.assertActing('one');
     await standing.assertHeld();
   });
 
