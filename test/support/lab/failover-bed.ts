@@ -144,14 +144,17 @@ export class FailoverBed implements AsyncDisposable {
     return list.subsets.find(({ name }) => name === subset)?.acting;
   }
 
-  /** @throws AssertionError which says how north changed hands, and what its master has to say of its lease */
+  /** @throws AssertionError which says how north changed hands, and what its master said last */
   async assertActing(master: string): Promise<void> {
     const acting = await this.acting('north');
     if (acting === master) return;
-    const history = await this.vpn.hanse(['failover', 'history'], { on: 'four' });
-    const log = await this.vpn.master(master).process.output();
-    const ofLease = log.split('\n').filter((line) => /lease|north/.test(line));
-    const told = [`${acting} acts for north, not ${master}`, history, ...ofLease.slice(-20)];
+    const { process } = this.vpn.master(master);
+    const said = (await process.output()).split('\n').slice(-30);
+    const told = [
+      `${acting} acts for north, not ${master}, which ${(await process.isRunning()) ? 'runs' : 'has ended'}`,
+      await this.vpn.hanse(['failover', 'history'], { on: 'four' }),
+      ...said,
+    ];
     assert.fail(told.join('\n'));
   }
 
