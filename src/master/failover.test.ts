@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FaultyStore } from '../../test/support/faulty-store.ts';
 import { invite } from '../../test/support/invite.ts';
 import { MasterBed, operatorName } from '../../test/support/master-bed.ts';
@@ -18,8 +19,10 @@ import {
 import { getKeyStatus } from '../api/key-endpoints.ts';
 import type { MasterMessage } from '../api/messages.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
+import type { Transaction } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { MasterLinks } from './master-links.ts';
+import { readFailovers } from './subset/takeover-record.ts';
 
 const hamburg = parseSubsetName('hamburg');
 const [elbe, trave] = [parseMasterName('elbe'), parseMasterName('trave')];
@@ -75,6 +78,11 @@ function storeComesBack(): void {
 
 const actsNow = (master: RunningMaster) =>
   until(`${master.master.name} acts`, () => master.master.subsets.find(hamburg));
+
+const isOffer = ({ then }: Transaction) =>
+  then.some(
+    (operation) => 'put' in operation && Buffer.from(operation.value).includes('"offered"'),
+  );
 
 async function memberAt(
   master: RunningMaster,
@@ -198,6 +206,30 @@ test('a drained master gives its subset away, closes its sessions, and takes not
   await assert.rejects(linksOf(home).handOver(hamburg, 'returned', trave), {
     message: /elbe is being emptied: return it first/,
   });
+});
+
+test('a subset whose last change was not answered is given away as any other', async (context) => {
+  const former = await actsNow(home);
+  const transact = storeOfHome.transact.bind(storeOfHome);
+  // Slow enough for whatever else the giver may write.
+  context.mock.method(storeOfHome, 'transact', async (...args: Parameters<typeof transact>) => {
+    if (isOffer(args[0])) await delay(500);
+    return await transact(...args);
+  });
+  const held = Promise.withResolvers<void>();
+  storeOfHome.held = held.promise;
+  storeOfHome.faults.push('late');
+  const rotation = former.departures.rotate(actor);
+  const giving = home.master.subsets.duty(hamburg).handOver(trave, 'handed-over');
+  storeOfHome.held = undefined;
+  held.resolve();
+  await assert.rejects(rotation, { code: 'unavailable' });
+  await giving;
+  const acting = await actsNow(backup);
+  assert.equal(acting.state.key.epoch, former.state.key.epoch);
+  assert.deepEqual(await storeOfHome.arrive(), [false]);
+  const [newest] = await readFailovers(hamburg, 1, bed.store);
+  assert.deepEqual([newest?.from, newest?.to, newest?.change], ['elbe', 'trave', 'handed-over']);
 });
 
 test('what a drained master asked others to take and nobody could stays, and it is said why', async () => {

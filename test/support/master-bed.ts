@@ -31,6 +31,8 @@ export interface MasterBedOptions {
 
 export const operatorName = parseOperatorName('ada');
 const controlPort = 8_443;
+/** Below those that Linux gives away; nothing real is behind them, and the machine may have a WireGuard of its own. */
+const firstMembersPort = 20_000;
 
 /** A VPN on the disk as `hanse vpn create` and the rest make it, for masters of a test to run on. */
 export class MasterBed implements AsyncDisposable {
@@ -103,7 +105,8 @@ async function createMasters(
   const rootKeyPath = dependencies.directory.rootKey;
   for (const text of new Set(Object.values(subsets).flat())) {
     const control = freeLoopbackEndpoint();
-    const wireguard = { host: hostOf(control), membersPort: 51_820, backboneBasePort: 52_000 };
+    const membersPort = randomInt(firstMembersPort, firstMembersPort + 10_000);
+    const wireguard = { host: hostOf(control), membersPort, backboneBasePort: 52_000 };
     await createMaster(
       { name: parseMasterName(text), control, wireguard, rootKeyPath },
       dependencies,

@@ -36,7 +36,10 @@ export interface RollFollowerEvents {
   keyChanged(served: ServedSubset): void;
   /** Also after the whole roll was read. */
   rollChanged(subset: SubsetName): void;
-  /** Somebody acts from now on, perhaps the same master as before, who knows nothing but what is in the store. */
+  /**
+   * Somebody acts from now on, perhaps the same master as before, or reads the roll anew, and knows nothing
+   * but what is in the store.
+   */
   leaseTaken(subset: SubsetName): void;
 }
 

@@ -60,7 +60,8 @@ export class RollWriter {
 
   /**
    * @returns the revision of the change, which is durable now
-   * @throws MasterError `not-acting` when another master holds the lease, `conflict` when another comparison failed
+   * @throws MasterError `not-acting` when another master holds the lease or the fence was renewed, `conflict` when
+   *   another comparison failed
    * @throws StoreError `unavailable` when the outcome is unknown
    */
   async commit(change: RollChange): Promise<number> {

@@ -224,21 +224,24 @@ for (const fault of ['not applied', 'answer lost', 'late'] as const) {
   });
 }
 
-test('a fence is renewed by nobody who has lost the lease, to another or by an offer', async () => {
-  const store = new FaultyStore(bed.store);
-  const lost = await take('elbe', { store });
+test('a fence is renewed by nobody who has lost the lease, which ends with it', async () => {
+  const lost = await take('elbe');
   const heir = await take('trave');
-  await assert.rejects(lost.renewFence(lost.lost), { code: 'not-acting' });
-  assert.equal((await bed.store.get(key))?.modRevision, heir.revision);
+  await assert.rejects(lost.renewFence(new AbortController().signal), { code: 'not-acting' });
+  assert.equal(lost.lost.aborted, true);
   await lost.end();
-  const giver = heir;
-  const offering = giver.offer(parseMasterName('elbe'), {
-    from: parseMasterName('trave'),
-    change: 'handed-over',
-  });
+  assert.equal((await bed.store.get(key))?.modRevision, heir.revision);
+  await heir.end();
+});
+
+test('a fence is not renewed over an offer, and what was offered stays so', async () => {
+  const giver = await take('elbe');
+  const names = { from: parseMasterName('elbe'), change: 'handed-over' } as const;
+  const offering = giver.offer(parseMasterName('trave'), names);
   await assert.rejects(giver.renewFence(new AbortController().signal), { code: 'not-acting' });
+  await giver.end();
   await offering;
-  assert.equal((await leaseRecord())?.master, 'elbe');
+  assert.equal((await leaseRecord())?.master, 'trave');
 });
 
 test('a change and its audit entries are in one transaction; neither is there without the other', async () => {

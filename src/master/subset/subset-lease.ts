@@ -118,9 +118,9 @@ export class SubsetLease {
 
   /**
    * Breaks the fence and puts up another: what was sent under the old one without an answer has been
-   * applied by then, or never will be.
-   * @throws MasterError `not-acting` when the lease was lost; StoreError when the outcome is unknown,
-   *   after which it can be called again: only one of the attempts can have been applied
+   * applied by then, or never will be. Not to be called beside `offer`.
+   * @throws MasterError `not-acting` when somebody else has the lease: it is lost then; StoreError when the
+   *   outcome is unknown, after which it can be called again: only one of the attempts can have been applied
    */
   async renewFence(signal: AbortSignal): Promise<void> {
     const { store } = this.#dependencies;
@@ -133,8 +133,10 @@ export class SubsetLease {
   async #findFence(signal: AbortSignal): Promise<number> {
     const entry = await this.#dependencies.store.get(leaseKey(this.#subset), signal);
     const isOwn = entry?.lease === this.#lease && Buffer.compare(entry.value, this.#value) === 0;
-    if (!isOwn) throw lostBefore(this.#subset);
-    return entry.modRevision;
+    if (isOwn) return entry.modRevision;
+    const error = lostBefore(this.#subset);
+    await this.#stop(error);
+    throw error;
   }
 
   /**

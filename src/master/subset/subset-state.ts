@@ -80,8 +80,9 @@ export class SubsetState implements ServedSubset {
     return this.#record();
   }
 
-  /** The key once its record is durable. */
+  /** The key once its record is durable. Nobody is told of it by a state that is given up: the roll that is read anew tells. */
   replaceKey(key: StoredGroupKey): void {
+    if (!this.#isTrusted) return;
     this.#key = key;
     this.events.keyChanged(this);
   }

@@ -45,6 +45,8 @@ export class Tenure {
   readonly #options: TenureOptions;
   readonly #dependencies: TenureDependencies;
   #acting: ActingSubset | undefined;
+  /** Settles when no hand-over is under way. */
+  #giving: Promise<unknown> = Promise.resolve();
 
   constructor(options: TenureOptions, dependencies: TenureDependencies) {
     this.#options = options;
@@ -67,6 +69,8 @@ export class Tenure {
       for (let mustRead = !isComplete; !stop.aborted; mustRead = true) {
         const acting = await this.#open(mustRead, stop);
         if (acting) await this.#act(acting, stop);
+        // Who is giving the lease away must not find its fence renewed.
+        await this.#giving;
       }
     } finally {
       await lease.end();
@@ -76,6 +80,15 @@ export class Tenure {
 
   /** See `SubsetDuty.handOver`. */
   async handOver(
+    to: MasterName,
+    change: NonNullable<ActingLease['offered']>['change'],
+  ): Promise<void> {
+    const giving = this.#give(to, change);
+    this.#giving = Promise.allSettled([this.#giving, giving]);
+    await giving;
+  }
+
+  async #give(
     to: MasterName,
     change: NonNullable<ActingLease['offered']>['change'],
   ): Promise<void> {

@@ -151,8 +151,8 @@ export class FailoverBed implements AsyncDisposable {
     const { process } = this.vpn.master(master);
     const said = (await process.output()).split('\n').slice(-30);
     const told = [
-      `${acting} acts for north, not ${master}, which ${(await process.isRunning()) ? 'runs' : 'has ended'}`,
-      await this.vpn.hanse(['failover', 'history'], { on: 'four' }),
+      `${acting ?? 'nobody'} acts for north, not ${master}, which ${(await process.isRunning()) ? 'runs' : 'has ended'}`,
+      (await this.hanse(['failover', 'history'])).output,
       ...said,
     ];
     assert.fail(told.join('\n'));
