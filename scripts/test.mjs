@@ -29,7 +29,7 @@ const phases = [
   {
     title: 'tests in networks of their own',
     lanes: cores > 1 ? [largeThenSmall, ['networks']] : [largeThenSmall],
-    areCrowded: cores > 1,
+    decidesAlone: true,
   },
   { title: 'tests that want the machine to themselves', lanes: [['alone']] },
 ];
@@ -81,7 +81,7 @@ async function runChecks(patterns, tally) {
 }
 
 /** @returns the files that have to be run again */
-async function runFiles({ title, lanes, areCrowded }, files, { mark, tally, interrupted }) {
+async function runFiles({ title, lanes, decidesAlone }, files, { mark, tally, interrupted }) {
   if (files.length === 0) return [];
   tally.heading(lanes.length > 1 ? `${title}, ${lanes.length} files at once` : title);
   const waiting = new Set(files);
@@ -90,11 +90,17 @@ async function runFiles({ title, lanes, areCrowded }, files, { mark, tally, inte
     waiting.delete(file);
     return file;
   };
+  const running = new Set();
+  const crowded = new Set();
   const undecided = [];
   const run = async (kinds) => {
     for (let file = take(kinds); file && !interrupted.aborted; file = take(kinds)) {
+      running.add(file);
+      if (running.size > 1) for (const each of running) crowded.add(each);
       const outcome = await runTestFile(file, mark);
-      if (areCrowded && hasFailed(outcome) && !interrupted.aborted) {
+      running.delete(file);
+      const isUndecided = decidesAlone && crowded.has(file) && hasFailed(outcome);
+      if (isUndecided && !interrupted.aborted) {
         tally.addUndecided(file.path, outcome);
         undecided.push(file);
       } else {

@@ -70,7 +70,7 @@ export class TestTally {
     }
     if (this.#skipped > 0) console.log(`\n${this.#skipped} skipped`);
     console.log(`\n${this.#passed} passed, ${this.#failed} failed`);
-    return this.#passed > 0 && this.#failed === 0;
+    return this.#passed > 0 && this.#failed === 0 && this.#undecided.size === 0;
   }
 
   #count(outcome) {
