@@ -232,6 +232,17 @@ test('a subset whose last change was not answered is given away as any other', a
   assert.deepEqual([newest?.from, newest?.to, newest?.change], ['elbe', 'trave', 'handed-over']);
 });
 
+test('a drain that was not answered does not come after the return that calls it off', async () => {
+  storeOfHome.faults.push('late');
+  const input = { params: { master: elbe }, body: { waitMs: 500 } };
+  await assert.rejects(async () => {
+    for await (const _ of operator.stream(drainMaster, input));
+  });
+  await operator.call(returnMaster, { params: { master: elbe }, body: {} });
+  assert.deepEqual(await storeOfHome.arrive(), [false]);
+  assert.ok(!home.master.directory.drains.has(elbe));
+});
+
 test('what a drained master asked others to take and nobody could stays, and it is said why', async () => {
   const only = parseMasterName('spree');
   const steps: DrainProgress[] = [];

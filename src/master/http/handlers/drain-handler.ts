@@ -42,7 +42,7 @@ export class DrainHandler {
 
   /**
    * Resolves when all masters are being told that this one takes nothing; the stream tells the rest.
-   * @throws MasterError `refused` when the master is another; StoreError
+   * @throws MasterError `refused` when the master is another, `conflict`; StoreError
    */
   async drain(
     request: { readonly master: MasterName; readonly by: string; readonly waitMs: number },
@@ -54,11 +54,18 @@ export class DrainHandler {
     const startMs = clock.monotonicMs();
     const atMs = clock.nowMs();
     const key = drainKey(master);
+    const record = await store.get(masterKey(master), signal);
     const then = [
       { put: key, value: encodeRecord({ version: 1, master, by, atMs }) },
       putVpnAudit({ action: 'master-drained', actor: by, atMs, master, subject: master }),
     ];
-    await store.transact({ if: [{ key, modRevision: 0 }], then }, signal);
+    // `#endDrain` changes the master's record, so that a drain which is still on its way fails.
+    const isNew = [
+      { key, modRevision: 0 },
+      { key: masterKey(master), modRevision: record?.modRevision ?? 0 },
+    ];
+    const result = await store.transact({ if: isNew, then }, signal);
+    if (!result.succeeded && result.failed.key !== key) throw changedMeanwhile(result.failed.key);
     while (!directory.drains.has(master)) await clock.sleep(lookEveryMs, signal);
     const deadline = new Deadline(request.waitMs, signal);
     return this.#empty(deadline, () => Math.round(clock.monotonicMs() - startMs));
@@ -133,28 +140,39 @@ export class DrainHandler {
     }
   }
 
-  /** The master's own record is written anew: what members are told may only get newer revisions. */
+  /**
+   * The master's own record is written anew, drained or not: what members are told may only get newer
+   * revisions, and a drain that the store has not answered is called off with it.
+   */
   async #endDrain(master: MasterName, by: string, signal: AbortSignal): Promise<void> {
     const { store, clock } = this.#dependencies;
     const [drain, record] = await Promise.all([
       store.get(drainKey(master), signal),
       store.get(masterKey(master), signal),
     ]);
-    if (!drain || !record) return;
-    const comparisons = [drain, record].map(({ key, modRevision }) => ({ key, modRevision }));
+    if (!record) return;
     const atMs = clock.nowMs();
-    const then = [
-      { delete: drain.key },
-      { put: record.key, value: record.value },
-      putVpnAudit({ action: 'master-returned', actor: by, atMs, master, subject: master }),
-    ];
-    const { succeeded } = await store.transact({ if: comparisons, then }, signal);
-    if (succeeded) return;
-    throw new MasterError('the record was changed by somebody else at the same time: ask again', {
-      code: 'conflict',
-      fields: { key: drain.key },
-      retryable: true,
-    });
+    const returned = {
+      action: 'master-returned',
+      actor: by,
+      atMs,
+      master,
+      subject: master,
+    } as const;
+    const result = await store.transact(
+      {
+        if: [
+          { key: record.key, modRevision: record.modRevision },
+          { key: drainKey(master), modRevision: drain?.modRevision ?? 0 },
+        ],
+        then: [
+          { put: record.key, value: record.value },
+          ...(drain ? [{ delete: drain.key }, putVpnAudit(returned)] : []),
+        ],
+      },
+      signal,
+    );
+    if (!result.succeeded) throw changedMeanwhile(result.failed.key);
   }
 
   /** @returns why it did not come; undefined when this master acts for it now */
@@ -181,4 +199,12 @@ export class DrainHandler {
       fields: { master, self },
     });
   }
+}
+
+function changedMeanwhile(key: string): MasterError {
+  return new MasterError('the record was changed by somebody else at the same time: ask again', {
+    code: 'conflict',
+    fields: { key },
+    retryable: true,
+  });
 }
