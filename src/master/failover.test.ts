@@ -19,6 +19,7 @@ import {
 import { getKeyStatus } from '../api/key-endpoints.ts';
 import type { MasterMessage } from '../api/messages.ts';
 import { parseMasterName, parseMemberName, parseSubsetName } from '../model/names.ts';
+import { leaseKey } from '../store/keys.ts';
 import type { Transaction } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { MasterLinks } from './master-links.ts';
@@ -206,6 +207,22 @@ test('a drained master gives its subset away, closes its sessions, and takes not
   await assert.rejects(linksOf(home).handOver(hamburg, 'returned', trave), {
     message: /elbe is being emptied: return it first/,
   });
+});
+
+test('a lease that the store ends under its holder is the holder’s again', async () => {
+  const failovers = () => readFailovers(hamburg, 10, bed.store);
+  const before = await failovers();
+  for (let times = 0; times < 5; times += 1) {
+    const former = await actsNow(home);
+    const entry = await bed.store.get(leaseKey(hamburg));
+    assert.ok(entry?.lease);
+    await bed.store.revokeLease(entry.lease);
+    await until('it acts anew', () => {
+      const acting = home.master.subsets.find(hamburg);
+      return acting !== undefined && acting !== former;
+    });
+  }
+  assert.deepEqual(await failovers(), before);
 });
 
 test('a subset whose last change was not answered is given away as any other', async (context) => {

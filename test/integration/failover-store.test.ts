@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MasterStatus } from '../../src/api/status-endpoints.ts';
 import { readEtcd } from '../support/lab/etcd-records.ts';
 import { FailoverBed } from '../support/lab/failover-bed.ts';
@@ -8,6 +9,8 @@ import { until } from '../support/until.ts';
 const etcdHosts = ['etcd-1', 'etcd-2', 'etcd-3'];
 const tryAgainExitCode = 4;
 const slowMs = 60_000;
+/** Longer than a lease lasts, so that the leader that comes back takes those of its time to be over. */
+const stalledMs = 3_500;
 
 describe('masters that lose their store', { timeout: 600_000 }, () => {
   let bed: FailoverBed;
@@ -44,6 +47,23 @@ describe('masters that lose their store', { timeout: 600_000 }, () => {
     await Promise.all(['etcd-1', 'etcd-2'].map((host) => bed.lab.link(host).restore()));
     await untilInvites('four');
     await assertEveryChangeWhole();
+  });
+
+  it('etcd’s leader stands still for some seconds and comes back: every subset stays where it is', async () => {
+    const standing = await bed.standing();
+    const history = () => bed.hanseJson(['failover', 'history']);
+    const before = await history();
+    const traffic = await bed.startTraffic();
+    for (let times = 0; times < 3; times += 1) {
+      const leader = await bed.etcd.leader();
+      await leader.pause();
+      await delay(stalledMs);
+      await leader.resume();
+      await untilInvites('four');
+    }
+    await traffic.assertLosses();
+    assert.deepEqual(await history(), before);
+    await standing.assertHeld();
   });
 
   it('half of the masters with a minority: it changes nothing, and its members keep traffic and sessions', async () => {

@@ -162,6 +162,11 @@ export class RollFollower {
     using deadline = new Deadline(loadTimeoutMs, signal);
     const { store, events } = this.#dependencies;
     const [subset, until] = [this.#subset, deadline.signal];
+    if (!this.#lease) {
+      // Whoever waits for the lease need not wait for the roll.
+      this.#seeLease(await store.get(leaseKey(subset), until));
+      this.#wake();
+    }
     const loaded = await loadRoll(subset, store, until);
     const [key, lease] = await Promise.all([
       loadSubsetKey(subset, this.#dependencies, until),

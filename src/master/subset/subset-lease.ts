@@ -5,7 +5,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Log } from '../../runtime/log.ts';
 import { leaseKey } from '../../store/keys.ts';
-import type { Comparison, LeaseId, Store } from '../../store/store.ts';
+import type { Comparison, Entry, LeaseId, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { MasterError } from '../master-error.ts';
 
@@ -18,6 +18,7 @@ const retryEveryMs = 200;
 const attemptTimeoutMs = 1_000;
 /** The holder stops this long before the store would give the lease to anybody else. */
 const guardMs = 250;
+const watchAgainMs = 1_000;
 
 export interface SubsetLeaseOptions {
   readonly subset: SubsetName;
@@ -68,8 +69,8 @@ export async function takeSubsetLease(
  * judges by its own clock when it is over, counted from before the last renewal was asked for, so
  * that it stops before anybody else can begin.
  *
- * Held: it renews itself. Lost (`lost` is aborted): it was not renewed in time, was given away, or
- * was ended.
+ * Held: it renews itself. Lost (`lost` is aborted): it was not renewed in time, was given away, was
+ * ended, or the store has ended it.
  */
 export class SubsetLease {
   readonly #subset: SubsetName;
@@ -78,7 +79,7 @@ export class SubsetLease {
   readonly #value: Uint8Array;
   readonly #dependencies: SubsetLeaseDependencies;
   readonly #lost = new AbortController();
-  readonly #renewing: Promise<void>;
+  readonly #running: Promise<unknown>;
   #revision: number;
   #endsMs: number;
 
@@ -98,7 +99,7 @@ export class SubsetLease {
     this.#dependencies = dependencies;
     this.#revision = taken.revision;
     this.#endsMs = taken.askedMs + leaseTtlMs - guardMs;
-    this.#renewing = this.#renew();
+    this.#running = Promise.all([this.#renew(), this.#watch()]);
   }
 
   /** Of the lease key: it was taken then, or its fence renewed; a later holder has a greater one. */
@@ -178,7 +179,7 @@ export class SubsetLease {
 
   async #stop(reason: Error): Promise<void> {
     this.#lost.abort(reason);
-    await this.#renewing;
+    await this.#running;
   }
 
   async #renew(): Promise<void> {
@@ -189,8 +190,47 @@ export class SubsetLease {
       const leftMs = this.#endsMs - clock.monotonicMs();
       if (leftMs <= 0) this.#lost.abort(new Error('the lease could not be renewed in time'));
       await clock.sleep(Math.min(waitMs, leftMs), signal).catch(() => undefined);
-      if (!signal.aborted) waitMs = (await this.#renewOnce()) ? renewEveryMs : retryEveryMs;
+      if (signal.aborted) return;
+      const dueMs = clock.monotonicMs() + renewEveryMs;
+      const isRenewed = await this.#renewOnce();
+      waitMs = isRenewed ? Math.max(0, dueMs - clock.monotonicMs()) : retryEveryMs;
     }
+  }
+
+  /**
+   * Hears at once of the end of a lease that was renewed in time: etcd revokes those of others when a
+   * leader that stood still comes back (etcd issue 15247). Who hears of it as soon as the backups do
+   * takes it again before they begin.
+   */
+  async #watch(): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    const { signal } = this.#lost;
+    while (!signal.aborted) {
+      try {
+        await this.#watchOnce(signal);
+      } catch (error) {
+        // The renewals notice as well, only later.
+        if (!signal.aborted) log.debug({ subset: this.#subset, error }, 'a lease is not watched');
+      }
+      await clock.sleep(watchAgainMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #watchOnce(signal: AbortSignal): Promise<void> {
+    const { store } = this.#dependencies;
+    const key = leaseKey(this.#subset);
+    const { entries, revision } = await store.range(key, { limit: 1 }, signal);
+    this.#judge(entries[0]);
+    for await (const { changes } of store.watch(
+      { prefixes: [key], afterRevision: revision },
+      signal,
+    )) {
+      for (const change of changes) this.#judge(change.kind === 'put' ? change.entry : undefined);
+    }
+  }
+
+  #judge(entry: Entry | undefined): void {
+    if (entry?.lease !== this.#lease) this.#lost.abort(new Error('the store has ended the lease'));
   }
 
   /** @returns whether it was renewed */

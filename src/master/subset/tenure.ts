@@ -1,6 +1,8 @@
+import { describeError } from '../../model/error.ts';
 import type { MasterName, SubsetName } from '../../model/names.ts';
 import type { ActingChange, SubsetRecord } from '../../model/records/directory.ts';
 import type { ActingLease } from '../../model/records/roll.ts';
+import { isAbort } from '../../runtime/abort.ts';
 import { Deadline } from '../../runtime/deadline.ts';
 import type { Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
@@ -117,7 +119,8 @@ export class Tenure {
       return acting;
     } catch (error) {
       if (stop.aborted) return undefined;
-      if (!(error instanceof StoreError && error.code === 'unavailable')) throw error;
+      const isAway = error instanceof StoreError && error.code === 'unavailable';
+      if (!isAway && !isAbort(error)) throw error;
       log.warn({ subset, error }, 'the subset cannot be opened now; trying again');
       await clock.sleep(retryMs, stop).catch(() => undefined);
       return undefined;
@@ -186,10 +189,11 @@ export class Tenure {
   }
 
   #leave(): void {
-    const { subset } = this.#options;
+    const { subset, takeover } = this.#options;
     const { directory, log, onActingChanged } = this.#dependencies;
     directory.endActing(subset);
-    log.info({ subset }, 'no longer acting for the subset');
+    const reason = describeError(takeover.lease.lost.reason);
+    log.info({ subset, reason }, 'no longer acting for the subset');
     void onActingChanged(subset);
   }
 }
