@@ -8,10 +8,13 @@ import { type ClusterSettings, memberArguments, planMembers } from './member-arg
 const controlTimeoutMs = 30_000;
 const leaderTimeoutMs = 60_000;
 
-export interface EtcdClusterOptions extends Omit<ClusterSettings, 'tls'> {
+export interface EtcdClusterOptions extends Omit<ClusterSettings, 'tls' | 'withoutFsync'> {
   /** How many, on loopback addresses of their own; or addresses of this machine; or where each of them runs. */
   readonly members: number | readonly string[] | readonly MemberPlace[];
-  /** For the data, which stays; unless said, in memory where there is room, for as long as the cluster lives. */
+  /**
+   * For the data, which stays; unless said, in memory where there is room, for as long as the cluster lives,
+   * and never waiting for a disk.
+   */
   readonly directory?: string;
   /** With certificates of an authority of its own, which clients must have too. */
   readonly tls?: boolean;
@@ -65,7 +68,11 @@ export class EtcdCluster implements AsyncDisposable {
     const { tls, ...settings } = options;
     const certificates = tls ? await createEtcdCertificates(directory, addresses) : undefined;
     const plans = planMembers(addresses, directory);
-    const memberSettings = { ...settings, ...(certificates ? { tls: certificates } : {}) };
+    const memberSettings = {
+      ...settings,
+      withoutFsync: options.directory === undefined,
+      ...(certificates ? { tls: certificates } : {}),
+    };
     const members = plans.map((plan, index) => {
       const programArguments = memberArguments(plan, plans, memberSettings);
       const place = places?.[index];

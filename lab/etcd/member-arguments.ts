@@ -16,6 +16,8 @@ export interface ClusterSettings {
   readonly tls?: EtcdCertificates;
   /** How long a token for a user lasts; etcd's default is 300. */
   readonly tokenTtlSeconds?: number;
+  /** Its processes may die, but not the machine: so that a slow disk is not what a test looks at. */
+  readonly withoutFsync?: boolean;
 }
 
 export const clientPort = 2379;
@@ -24,7 +26,7 @@ const peerPort = 2380;
 export function memberArguments(
   member: MemberPlan,
   all: readonly MemberPlan[],
-  { tuning = 'default', quotaBackendBytes, tls, tokenTtlSeconds }: ClusterSettings,
+  { tuning = 'default', quotaBackendBytes, tls, tokenTtlSeconds, withoutFsync }: ClusterSettings,
 ): readonly string[] {
   const client = `${tls ? 'https' : 'http'}://${member.address}:${clientPort}`;
   return [
@@ -36,6 +38,7 @@ export function memberArguments(
     ...(quotaBackendBytes ? ['--quota-backend-bytes', String(quotaBackendBytes)] : []),
     ...(tls ? ['--cert-file', tls.server.cert, '--key-file', tls.server.key] : []),
     ...(tls ? ['--trusted-ca-file', tls.ca, '--client-cert-auth'] : []),
+    ...(withoutFsync ? ['--unsafe-no-fsync'] : []),
     ...(tokenTtlSeconds ? ['--auth-token-ttl', String(tokenTtlSeconds)] : []),
   ];
 }
