@@ -40,9 +40,13 @@ export class ProbeResponder {
 
   /** Answers until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#dependencies;
+    const { clock, log } = this.#dependencies;
     while (!signal.aborted) {
-      this.#socket.follow(LinkAddresses.read());
+      try {
+        this.#socket.follow(LinkAddresses.read());
+      } catch (error) {
+        log.error({ error }, 'could not look at the tunnels');
+      }
       await clock.sleep(followEveryMs, signal).catch(() => undefined);
     }
     this.#socket.close();

@@ -15,6 +15,8 @@ export const logLevels = ['error', 'warn', 'info', 'debug', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 export function createLog(options: { readonly level: LogLevel; readonly name: string }): Log {
+  // A disk that is full costs lines of the log, not the daemon.
+  const output = destination({ fd: 2, sync: true }).on('error', () => undefined);
   return pino(
     {
       level: options.level,
@@ -22,7 +24,7 @@ export function createLog(options: { readonly level: LogLevel; readonly name: st
       serializers: { error: stdSerializers.err },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
-    destination({ fd: 2, sync: true }),
+    output,
   );
 }
 

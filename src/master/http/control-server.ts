@@ -74,6 +74,8 @@ export class ControlServer implements AsyncDisposable {
     server.on('connect', (request, socket, head) => void tunnels.connect(request, socket, head));
     const control = new ControlServer(app, server);
     await app.listen({ host: hostOf(options.listen), port: portOf(options.listen), backlog });
+    // Of a connection that could not be taken, when the machine has no descriptors left.
+    server.on('error', (error) => dependencies.log.warn({ error }, 'could not take a connection'));
     return control;
   }
 
