@@ -35,8 +35,11 @@ interface Goal {
   readonly leastEpoch: number;
 }
 
-/** Members that talk have found each other's keys long before. */
-const sealingMs = 3_000;
+/**
+ * Members that talk have found each other by then, also those of whom the first handshake was lost:
+ * WireGuard makes the next one after 5 s (whitepaper §6.4).
+ */
+const sealingMs = 7_000;
 
 /** Takes the VPN to the mode, from wherever it is; each step when every connected member has gone the one before. */
 export function changeKeyingAction(
