@@ -9,7 +9,7 @@ import type { Comparison, Entry, LeaseId, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { MasterError } from '../master-error.ts';
 
-/** Long enough for a busy machine to miss two renewals, short enough for a dead master to be replaced soon. */
+/** Long enough for a busy machine to miss a renewal, short enough for a dead master to be replaced soon. */
 const leaseTtlMs = 3_000;
 const renewEveryMs = 1_000;
 /** A renewal that failed is tried again soon, because little time is left. */
