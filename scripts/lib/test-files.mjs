@@ -7,10 +7,11 @@ const folders = ['src', 'scripts', 'test', 'lab', 'bench', 'demo'];
 /** Tests that build networks of their own: they wait for most of their time. */
 const inNetworks = /^(lab|bench|demo|test\/integration)\//;
 /** Those of them with a cluster of etcd and many masters, or many members: two at once starve each other. */
-const large = /^test\/integration\/(distant|drain|etcd|failover|landing|lying|return)-?/;
+const large =
+  /^test\/integration\/(distant|drain|etcd|failover|landing|lying|moving|return|rolling)-?/;
 /** Those of them that others would disturb: they measure, or keep the whole machine busy. */
 const alone =
-  /^(lab\/|demo\/|test\/integration\/(crash|direct-nats|etcd-faults|failover-deaths|measuring|moving|rolling-restart)\.)/;
+  /^(lab\/(delay|link|nat|packet)|demo\/|test\/integration\/(crash|direct-nats|etcd-faults|failover-deaths|measuring)\.)/;
 
 /**
  * One test file, relative to the repository. Files of one kind run at once, except large networks and
