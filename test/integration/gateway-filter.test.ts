@@ -110,7 +110,7 @@ describe('a gateway', { timeout: 300_000 }, () => {
     assert.equal(await seenFrom(n1.node, source), 0, 'the member did not');
   });
 
-  it('sends nothing over the underlay but WireGuard and TLS', async () => {
+  it('sends nothing over the underlay but WireGuard, TLS and what it measures by', async () => {
     await lab.core.run('nft', ['-f', '-'], { input: underlayCounters });
     const marker = 'ff'.repeat(16);
     await Promise.all(
@@ -127,7 +127,11 @@ describe('a gateway', { timeout: 300_000 }, () => {
       ),
     );
     assert.equal(counters.get('inside'), 0, 'no packet of the VPN was seen');
-    assert.equal(counters.get('plain'), 0, 'and nothing that is neither WireGuard nor TLS');
+    assert.equal(
+      counters.get('plain'),
+      0,
+      'and nothing that is no tunnel, no TLS and no measurement',
+    );
     assert.ok((counters.get('wireguard') ?? 0) >= 80, 'but what carried them');
   });
 });
@@ -151,6 +155,10 @@ const underlayCounters = `table inet underlay {
     udp sport 51820-56000 counter name wireguard accept
     tcp dport 8443 accept
     tcp sport 8443 accept
+    udp dport 3478 accept
+    udp sport 3478 accept
+    icmp type time-exceeded accept
+    icmpv6 type time-exceeded accept
     counter name plain
   }
 }
@@ -194,7 +202,11 @@ async function withPeerAccepting<T>(
   const key = (
     await member.node.run('wg', ['show', await vpnInterface(member.node), 'public-key'])
   ).stdout.trim();
-  const own = [`${member.ipv4}/32`, `${member.ipv6}/128`];
+  // All of them, that of its probes as well, or the member would believe that UDP is blocked.
+  const { stdout } = await node.run('wg', ['show', device, 'allowed-ips']);
+  const line = stdout.split('\n').find((each) => each.startsWith(key));
+  const own = line?.slice(key.length).trim().split(' ') ?? [];
+  assert.ok(own.includes(`${member.ipv4}/32`), stdout);
   const set = (allowed: readonly string[]) =>
     node.run('wg', ['set', device, 'peer', key, 'allowed-ips', allowed.join(',')]);
   await set([...own, source]);
