@@ -1,4 +1,5 @@
 import { HanseError } from '../model/error.ts';
+import type { SubsetName } from '../model/names.ts';
 
 /**
  * - `not-acting`: this master does not act for the subset, or no longer. Fields: `subset`, `acting`. Retryable at the acting one.
@@ -32,3 +33,21 @@ export type MasterErrorCode =
   | 'no-authority';
 
 export class MasterError extends HanseError<MasterErrorCode> {}
+
+/** Of who held the subset's lease before. */
+export function noLongerActing(subset: SubsetName): MasterError {
+  return new MasterError(`this master no longer acts for ${subset}: ask again`, {
+    code: 'not-acting',
+    fields: { subset },
+    retryable: true,
+  });
+}
+
+/** Of a record that is not as it was read. @param key in the store */
+export function changedMeanwhile(key: string): MasterError {
+  return new MasterError('the record was changed by somebody else at the same time: ask again', {
+    code: 'conflict',
+    fields: { key },
+    retryable: true,
+  });
+}

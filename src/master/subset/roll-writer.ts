@@ -14,7 +14,7 @@ import type {
   TransactionResult,
 } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
-import { MasterError } from '../master-error.ts';
+import { changedMeanwhile, type MasterError, noLongerActing } from '../master-error.ts';
 
 /** Far beyond what a commit takes; a store that is silent for so long is away. */
 const commitTimeoutMs = 5_000;
@@ -102,17 +102,6 @@ export class RollWriter {
 
   #explain(failed: Comparison): MasterError {
     const { subset, fence } = this.#options;
-    if (failed.key === fence.key) {
-      return new MasterError(`this master no longer acts for ${subset}: ask again`, {
-        code: 'not-acting',
-        fields: { subset },
-        retryable: true,
-      });
-    }
-    return new MasterError('the record was changed by somebody else at the same time: ask again', {
-      code: 'conflict',
-      fields: { key: failed.key },
-      retryable: true,
-    });
+    return failed.key === fence.key ? noLongerActing(subset) : changedMeanwhile(failed.key);
   }
 }

@@ -7,7 +7,7 @@ import type { Log } from '../../runtime/log.ts';
 import { leaseKey } from '../../store/keys.ts';
 import type { Comparison, Entry, LeaseId, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
-import { MasterError } from '../master-error.ts';
+import { noLongerActing } from '../master-error.ts';
 
 /** Long enough for a busy machine to miss a renewal, short enough for a dead master to be replaced soon. */
 const leaseTtlMs = 3_000;
@@ -135,7 +135,7 @@ export class SubsetLease {
     const entry = await this.#dependencies.store.get(leaseKey(this.#subset), signal);
     const isOwn = entry?.lease === this.#lease && Buffer.compare(entry.value, this.#value) === 0;
     if (isOwn) return entry.modRevision;
-    const error = lostBefore(this.#subset);
+    const error = noLongerActing(this.#subset);
     await this.#stop(error);
     throw error;
   }
@@ -160,7 +160,7 @@ export class SubsetLease {
         { if: [this.fence], then: [{ put: key, value, lease: this.#lease }] },
         deadline.signal,
       );
-      if (!result.succeeded) throw lostBefore(this.#subset);
+      if (!result.succeeded) throw noLongerActing(this.#subset);
     } finally {
       await this.#stop(new Error(`the lease was offered to ${to}`));
     }
@@ -253,12 +253,4 @@ export class SubsetLease {
       return false;
     }
   }
-}
-
-function lostBefore(subset: SubsetName): MasterError {
-  return new MasterError(`this master no longer acts for ${subset}: ask again`, {
-    code: 'not-acting',
-    fields: { subset },
-    retryable: true,
-  });
 }

@@ -7,7 +7,7 @@ import { Deadline } from '../../../runtime/deadline.ts';
 import { drainKey, masterKey } from '../../../store/keys.ts';
 import type { Store } from '../../../store/store.ts';
 import type { Directory } from '../../directory/directory.ts';
-import { MasterError } from '../../master-error.ts';
+import { changedMeanwhile, MasterError } from '../../master-error.ts';
 import type { SessionHub } from '../../session/session-hub.ts';
 import type { SubsetDuty } from '../../subset/subset-duty.ts';
 import type { SubsetKeeper } from '../../subset/subset-keeper.ts';
@@ -199,12 +199,4 @@ export class DrainHandler {
       fields: { master, self },
     });
   }
-}
-
-function changedMeanwhile(key: string): MasterError {
-  return new MasterError('the record was changed by somebody else at the same time: ask again', {
-    code: 'conflict',
-    fields: { key },
-    retryable: true,
-  });
 }
